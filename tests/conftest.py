@@ -1,0 +1,25 @@
+"""Shared fixtures: where the photos are, and small helpers every test file may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """Folder of public-domain example photos."""
+    return ROOT / "examples"
+
+
+@pytest.fixture(scope="session")
+def research_data() -> Path:
+    """Folder of the research photos (never part of the repository); skips where it is absent."""
+    folder = Path(os.environ.get("XFV_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "lfw_pairs.txt").exists():
+        pytest.skip("research photos not here (set XFV_DATA to their folder)")
+    return folder

@@ -1,0 +1,67 @@
+"""SFace: a MobileFaceNet-like face network trained with the SFace loss (Zhong et al., TIP 2021).
+
+The OpenCV Zoo build: x -> (255 x - 127.5) / 128 -> 3x3 conv -> 13 depthwise-separable blocks ->
+flatten 1024x7x7 -> linear to 128. Every batch norm is folded into its neighbour, so the network
+here is nothing but convolutions with bias, PReLUs and one linear layer.
+
+File format (written by ``scripts/convert_sface.py``): int8 codes with a scale and a zero point per
+block of the flattened weight, w = scale · (code - zero).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from xfv_core.models.base import FaceModel
+
+# (output channels, stride of the depthwise convolution) of the thirteen blocks
+BLOCKS = (
+    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
+    *((512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)),
+)
+
+
+class SFace(FaceModel):
+    """(B,3,112,112) RGB in [0,1] -> (B,128) unit embeddings; 0.57 GMAC an image."""
+
+    name = "sface"
+    input_size = 112
+    embedding_dim = 128
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, 32, 3, padding=1), nn.PReLU(32)]
+        width = 32
+        for channels, stride in BLOCKS:
+            layers += [nn.Conv2d(width, width, 3, stride, 1, groups=width), nn.PReLU(width)]
+            layers += [nn.Conv2d(width, channels, 1), nn.PReLU(channels)]
+            width = channels
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(width * 7 * 7, self.embedding_dim)
+
+    def embed(self, x: Tensor) -> Tensor:
+        x = (x * 255 - 127.5) / 128
+        x = self.features(x)  # (B, 1024, 7, 7)
+        return F.normalize(self.head(x.flatten(1)).float(), dim=1)  # (B, 128)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:
+        """Build from the tensors of the weight file; raises KeyError or RuntimeError if they misfit."""
+        model = cls()
+        state = {name: _weight(tensors, name, like) for name, like in model.state_dict().items()}
+        state["head.weight"] *= tensors["head.scale_in"].repeat_interleave(7 * 7)
+        model.load_state_dict(state)
+        return model
+
+
+def _weight(tensors: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
+    values = tensors[name]
+    if values.dtype == torch.int8:
+        scale, zero = tensors[f"{name}.scale"], tensors[f"{name}.zero"]  # (rows, blocks)
+        blocks = values.reshape(*scale.shape, -1).float()  # (rows, blocks, block size)
+        values = (blocks - zero[..., None]) * scale[..., None]
+    return values.reshape(like.shape)
