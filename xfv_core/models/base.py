@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 BATCH = 32  # measured: on two cores larger batches leave the cache and are slower
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A network that is one plain chain: embed(x) = normalise(layers(scale·x + shift)).
+
+    ``layers`` holds Conv2d, ReLU, PReLU, Flatten and Linear only, and shares the model's weights.
+    """
+
+    scale: float
+    shift: float
+    layers: nn.Sequential
 
 
 class FaceModel(nn.Module):
@@ -27,6 +40,10 @@ class FaceModel(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,S,S) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         raise NotImplementedError
+
+    def chain(self) -> Chain | None:
+        """The network as one chain where it is one, else None; its gradients are then cheaper."""
+        return None
 
     @property
     def device(self) -> torch.device:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import Chain, FaceModel
 
 # (output channels, stride of the depthwise convolution) of the thirteen blocks
 BLOCKS = (
@@ -48,9 +48,13 @@ class SFace(FaceModel):
         x = self.features(x)  # (B, 1024, 7, 7)
         return F.normalize(self.head(x.flatten(1)).float(), dim=1)  # (B, 128)
 
+    def chain(self) -> Chain:
+        layers = nn.Sequential(*self.features, nn.Flatten(), self.head)
+        return Chain(scale=255 / 128, shift=-127.5 / 128, layers=layers)
+
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:
-        """Build from the tensors of the weight file; raises KeyError or RuntimeError if they misfit."""
+        """Build from the tensors of the weight file; KeyError or RuntimeError if they misfit."""
         model = cls()
         state = {name: _weight(tensors, name, like) for name, like in model.state_dict().items()}
         state["head.weight"] *= tensors["head.scale_in"].repeat_interleave(7 * 7)

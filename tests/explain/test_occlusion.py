@@ -1,0 +1,398 @@
+"""Occlusion maps: the paper's formulas, on networks whose right answer is known."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.ndimage import correlate1d
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from xfv_core.explain.base import Maps
+from xfv_core.explain.masks import PRESETS, SHAPES, Preset, patch_grids
+from xfv_core.explain.occlusion import (
+    FILLS,
+    MODES,
+    REFINE,
+    Occlusion,
+    OcclusionError,
+    occlusion_maps,
+)
+from xfv_core.models import FaceModel, load_model
+from xfv_core.models.base import BATCH, embed_all
+
+SIDE = 28  # a quarter of 112 px: patches of 7, 4 (3.5) and 2 (1.75) px
+PIXEL = (9, 17)
+
+
+class OnePixel(FaceModel):
+    """Looks at the red of one pixel only: black -> (1,0), white -> (0,1)."""
+
+    name, input_size, embedding_dim = "one pixel", SIDE, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
+        self.batches: list[int] = []
+
+    def embed(self, x: Tensor) -> Tensor:
+        self.batches.append(len(x))
+        angle = x[:, 0, PIXEL[0], PIXEL[1]].float() * torch.pi / 2
+        return torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+class Scene(OnePixel):
+    """A smooth nonlinear look at everything: three unit-norm features of weighted sums."""
+
+    name, embedding_dim = "scene", 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.weight = torch.randn(3, 3, SIDE, SIDE, generator=generator) / SIDE
+
+    def embed(self, x: Tensor) -> Tensor:
+        self.batches.append(len(x))
+        features = (x.float()[:, None] * self.weight).sum((2, 3, 4)).tanh()
+        return nn.functional.normalize(features + torch.tensor([1.0, 0.5, 0.2]), dim=1)
+
+
+class Blind(OnePixel):
+    """Sees nothing."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        return torch.tensor([[0.6, 0.8]]).repeat(len(x), 1)
+
+
+WHITE, BLACK = torch.ones(3, SIDE, SIDE), torch.zeros(3, SIDE, SIDE)
+
+
+@pytest.fixture
+def photos() -> tuple[Tensor, Tensor]:
+    a, b = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    return a, b
+
+
+def final(explainer: Occlusion, a: Tensor, b: Tensor, model: FaceModel | None = None) -> Maps:
+    *_, last = explainer(model or Scene(), a, b, threshold=0.3)
+    return last
+
+
+def covers(preset: Preset, side: int) -> list[list[tuple[int, int, int]]]:
+    """(first row, first column, size) of every patch, size by size, read off the grids."""
+    grids = patch_grids(preset, side, "square", 0.0)
+    return [[(*start, grid.size) for start in grid.starts.tolist()] for grid in grids]
+
+
+def literal_maps(
+    preset: Preset, mode: int, a: Tensor, b: Tensor, model: FaceModel
+) -> tuple[np.ndarray, np.ndarray]:
+    """The recipe in plain loops: no matrix product, no convolution, no batches."""
+
+    def covered(x: Tensor, patch: tuple[int, int, int]) -> np.ndarray:
+        row, column, size = patch
+        x = x.clone()
+        x[:, row : row + size, column : column + size] = 0
+        return model.embed(x[None])[0].numpy().astype(float)
+
+    def distance(u: np.ndarray, v: np.ndarray) -> float:
+        return 1 - float(u @ v)
+
+    e_a, e_b = (model.embed(x[None])[0].numpy().astype(float) for x in (a, b))
+    sizes: list[list[np.ndarray]] = [[], []]
+    for patches in covers(preset, a.shape[-1]):
+        all_a, all_b = ([covered(x, patch) for patch in patches] for x in (a, b))
+        for maps, e, e_other, own, others in (
+            (sizes[0], e_a, e_b, all_a, all_b),
+            (sizes[1], e_b, e_a, all_b, all_a),
+        ):
+            total, cover = np.zeros(a.shape[-2:]), np.zeros(a.shape[-2:])
+            for n, (row, column, size) in enumerate(patches):
+                if mode == 1:
+                    base = (
+                        distance(e_a, e_b)
+                        if preset.faithful
+                        else np.mean([distance(e, other) for other in others])
+                    )
+                    deviation = np.mean([distance(own[n], other) for other in others]) - base
+                elif mode == 2:
+                    deviation = distance(own[n], e_other) - distance(e_a, e_b)
+                else:
+                    deviation = distance(own[n], others[n]) - distance(e_a, e_b)
+                place = np.s_[row : row + size, column : column + size]
+                total[place] += deviation / size**2 if preset.faithful else deviation
+                cover[place] += 1
+            maps.append(total / len(patches) if preset.faithful else total / cover)
+    maps = [smooth(np.mean(side, axis=0)) for side in sizes]
+    return tuple(m / np.abs(m).max() for m in maps) if preset.faithful else tuple(maps)
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """σ 5 px and 5x5 at 112 px: here σ 1.25 and, of radius 2/4 px, nothing but the pixel itself."""
+    radius, sigma = round(2 * SIDE / 112), 5 * SIDE / 112
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    for axis in (0, 1):
+        values = correlate1d(values, kernel / kernel.sum(), axis=axis, mode="reflect")
+    return values
+
+
+@pytest.mark.parametrize("side", [112, 160])
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_makes_as_many_masks_as_its_table_says(name: str, side: int) -> None:
+    grids = patch_grids(PRESETS[name], side, "square", 0.0)
+    assert sum(map(len, grids)) == PRESETS[name].masks
+
+
+def test_the_paper_has_its_1130_masks_and_the_bordered_grid_1249() -> None:
+    counts = {n: [len(g) for g in patch_grids(PRESETS[n], 112, "square", 0.0)] for n in PRESETS}
+    assert counts["paper"] == [289, 400, 441]
+    assert counts["full"] == [324, 441, 484]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_only_the_papers_grid_stops_short_of_the_border(name: str) -> None:
+    grids = patch_grids(PRESETS[name], 112, "square", 0.0)
+    cover = [grid.spread(np.ones(len(grid))) for grid in grids]
+    assert all((c > 0.5).all() for c in cover) is not PRESETS[name].faithful
+
+
+@pytest.mark.parametrize("side", [112, 160])
+def test_patches_scale_with_the_face(side: int) -> None:
+    grids = patch_grids(PRESETS["full"], side, "square", 0.0)
+    assert [grid.size for grid in grids] == [28 * side // 112, 14 * side // 112, 7 * side // 112]
+    assert all(int(grid.starts.max()) + grid.size == side for grid in grids)
+
+
+@given(
+    shape=st.sampled_from(SHAPES),
+    edge=st.sampled_from([0.0, 6.0, 30.0]),
+    share=st.floats(0.01, 1),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_spreading_values_is_the_sum_of_the_masks(
+    shape: str, edge: float, share: float, seed: int
+) -> None:
+    for grid in patch_grids(PRESETS["full"], SIDE, shape, edge):
+        n = max(1, int(share * len(grid)))
+        values = np.random.default_rng(seed).normal(size=(2, n))
+        masks = grid.masks(slice(0, n))[:, 0].double().numpy()
+        np.testing.assert_allclose(
+            grid.spread(values), np.einsum("kn,nij->kij", values, masks), atol=1e-9
+        )
+
+
+def test_a_round_patch_covers_what_lies_within_its_radius() -> None:
+    (grid, *_) = patch_grids(PRESETS["full"], 112, "circle", 0.0)
+    mask = grid.masks(slice(0, 1))[0, 0]
+    assert mask.sum() == pytest.approx(np.pi * 14**2, rel=0.01)
+    assert mask[0, 0] == 0
+    assert mask[0, 14] == 1
+
+
+def test_a_blurred_edge_falls_from_covered_to_clear_across_the_outline() -> None:
+    (grid, *_) = patch_grids(PRESETS["full"], 112, "square", 8.0)
+    inner = (grid.starts > 5).all(1).nonzero()[0].item()
+    row, column = grid.starts[inner].tolist()
+    profile = grid.masks(slice(inner, inner + 1))[0, 0, row + 14, column - 5 : column + 6]
+    falling = [0, 1 / 16, 3 / 16, 5 / 16, 7 / 16, 9 / 16, 11 / 16, 13 / 16, 15 / 16, 1, 1]
+    assert profile.tolist() == pytest.approx(falling)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_makes_a_pair_similar_is_positive_and_the_rest_zero(mode: int) -> None:
+    maps = final(Occlusion("full", mode=mode), WHITE, WHITE, OnePixel()).a
+    peak = np.unravel_index(maps.argmax(), maps.shape)
+    far = np.hypot(*(np.indices(maps.shape) - np.array(PIXEL)[:, None, None])) > 12
+    if mode == 3:  # both photos lose the pixel alike: nothing changes
+        assert (maps == 0).all()
+    else:
+        assert np.abs(np.array(peak) - PIXEL).max() <= 1
+        assert maps.max() > 0.3
+        assert np.abs(maps[far]).max() < 1e-6
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_makes_a_pair_dissimilar_is_negative(mode: int) -> None:
+    maps = final(Occlusion("full", mode=mode), WHITE, BLACK, OnePixel()).a
+    assert maps[PIXEL] < -0.3
+    assert maps.max() < 1e-6
+
+
+@pytest.mark.parametrize(("faithful", "mode"), list(product([False, True], MODES)))
+def test_maps_equal_the_recipe_written_as_loops(
+    faithful: bool, mode: int, photos: tuple[Tensor, Tensor]
+) -> None:
+    small = Preset(((28, 10), (14, 14)), 0, faithful)
+    grids = patch_grids(small, SIDE, "square", 0.0)
+    model = Scene()
+    plain = embed_all(model, torch.stack(photos), fast=False)
+    covered = [
+        torch.stack([embed_all(model, x * (1 - g.masks(slice(None))), fast=False) for x in photos])
+        for g in grids
+    ]
+    maps = occlusion_maps(small, grids, mode, plain, covered)
+    for got, expected in zip(maps, literal_maps(small, mode, *photos, model), strict=True):
+        np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_swapping_the_photos_swaps_the_maps(mode: int, photos: tuple[Tensor, Tensor]) -> None:
+    one, other = (final(Occlusion("fast", mode=mode), *p) for p in (photos, photos[::-1]))
+    np.testing.assert_allclose(one.a, other.b, atol=1e-6)
+    np.testing.assert_allclose(one.b, other.a, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", [2, 3])
+@pytest.mark.parametrize("fill", FILLS)
+def test_nothing_is_dissimilar_in_a_photo_and_itself(
+    mode: int, fill: str, photos: tuple[Tensor, Tensor]
+) -> None:
+    maps = final(Occlusion("fast", mode=mode, fill=fill), photos[0], photos[0])
+    assert maps.a.min() >= -1e-9
+    if mode == 3:
+        assert (maps.a == 0).all()
+        assert (maps.b == 0).all()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_network_that_sees_nothing_has_maps_of_exact_zeros(
+    preset: str, photos: tuple[Tensor, Tensor]
+) -> None:
+    maps = final(Occlusion(preset, mode=2), *photos, Blind())
+    assert not maps.a.any()
+    assert not maps.b.any()
+
+
+def test_the_papers_maps_are_scaled_to_one_and_ours_are_not(photos: tuple[Tensor, Tensor]) -> None:
+    paper, ours = (final(Occlusion(p), *photos) for p in ("paper", "standard"))
+    assert np.abs(paper.a).max() == pytest.approx(1)
+    assert np.abs(ours.a).max() < 0.9
+    assert paper.unit != ours.unit
+
+
+@pytest.mark.parametrize("preset", ["standard", "paper"])
+def test_the_stream_ends_with_the_maps_made_at_once(
+    preset: str, photos: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, streamed = stream = list(Occlusion(preset)(Scene(), *photos, threshold=0.3))
+    monkeypatch.setattr("xfv_core.explain.occlusion.REFINE", 10**9)
+    (at_once,) = Occlusion(preset)(Scene(), *photos, threshold=0.3)
+    assert len(stream) > 3
+    np.testing.assert_array_equal(streamed.a, at_once.a)
+    np.testing.assert_array_equal(streamed.b, at_once.b)
+
+
+def test_the_first_maps_come_early_and_already_look_like_the_last(
+    photos: tuple[Tensor, Tensor],
+) -> None:
+    first, *_, last = Occlusion("full")(Scene(), *photos, threshold=0.3)
+    assert first.cost.passes <= 2 + 2 * (REFINE + BATCH // 2)
+    assert spearmanr(first.a.ravel(), last.a.ravel()).statistic > 0.6
+
+
+def test_progress_grows_and_ends_at_one(photos: tuple[Tensor, Tensor]) -> None:
+    heard: list[float] = []
+    maps = list(Occlusion("standard")(Scene(), *photos, threshold=0.3, steps=heard.append))
+    assert heard == sorted(set(heard))
+    assert [m.progress for m in maps] == sorted({m.progress for m in maps})
+    assert heard[-1] == maps[-1].progress == 1
+
+
+def test_the_caller_can_stop_between_batches(photos: tuple[Tensor, Tensor]) -> None:
+    class Cancelled(Exception):
+        pass
+
+    def cancel(share: float) -> None:
+        if share > 0.2:
+            raise Cancelled
+
+    model = Scene()
+    with pytest.raises(Cancelled):
+        list(Occlusion("full")(model, *photos, threshold=0.3, steps=cancel))
+    assert sum(model.batches) < 0.3 * 2 * PRESETS["full"].masks
+
+
+def test_the_passes_counted_are_the_images_embedded(photos: tuple[Tensor, Tensor]) -> None:
+    model = Scene()
+    maps = final(Occlusion("fast"), *photos, model)
+    assert maps.cost.passes == sum(model.batches) == 2 + 2 * PRESETS["fast"].masks
+
+
+def test_masked_copies_are_made_batch_by_batch(photos: tuple[Tensor, Tensor]) -> None:
+    model = Scene()
+    final(Occlusion("full"), *photos, model)
+    assert max(model.batches) <= BATCH
+
+
+def test_noise_is_the_same_for_the_same_seed_only(photos: tuple[Tensor, Tensor]) -> None:
+    one, again, other = (
+        final(Occlusion("fast", fill="noise", seed=s), *photos).a for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_covering_with_the_colour_that_is_there_changes_nothing() -> None:
+    grey = torch.full((3, SIDE, SIDE), 0.4)
+    maps = final(Occlusion("fast", mode=2, fill="mean"), grey, WHITE)
+    assert np.abs(maps.a).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"preset": "huge"}, "preset"),
+        ({"mode": 4}, "mode"),
+        ({"shape": "star"}, "shape"),
+        ({"fill": "pink"}, "fill"),
+        ({"edge": -1.0}, "edge"),
+    ],
+)
+def test_an_unknown_option_is_refused_in_one_sentence(options: dict, word: str) -> None:
+    with pytest.raises(OcclusionError, match=word):
+        Occlusion(**options)
+
+
+@pytest.fixture(scope="module")
+def lfw_pair(research_data: Path) -> tuple[Tensor, Tensor]:
+    names = ("Abel_Pacheco/Abel_Pacheco_0001.jpg", "Abel_Pacheco/Abel_Pacheco_0004.jpg")
+    with tarfile.open(research_data / "lfw112.tar") as tar:
+        photos = [Image.open(io.BytesIO(tar.extractfile(name).read())) for name in names]
+        a, b = (torch.from_numpy(np.array(p)).permute(2, 0, 1).float() / 255 for p in photos)
+    return a, b
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_bfloat16_maps_of_a_real_pair_correlate_with_fp32_at_0_999(
+    lfw_pair: tuple[Tensor, Tensor],
+) -> None:
+    model = load_model("sface")
+    half, full = (final(Occlusion("fast", fast=fast), *lfw_pair, model) for fast in (True, False))
+    assert np.corrcoef(half.a.ravel(), full.a.ravel())[0, 1] > 0.999
+    assert np.corrcoef(half.b.ravel(), full.b.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_quick_presets_rank_a_real_pair_as_the_full_one_does(
+    lfw_pair: tuple[Tensor, Tensor],
+) -> None:
+    model = load_model("sface")
+    full, standard, fast = (
+        final(Occlusion(name), *lfw_pair, model) for name in ("full", "standard", "fast")
+    )
+    for side in ("a", "b"):
+        reference = getattr(full, side).ravel()
+        assert spearmanr(reference, getattr(standard, side).ravel()).statistic > 0.93
+        assert spearmanr(reference, getattr(fast, side).ravel()).statistic > 0.8

@@ -1,0 +1,215 @@
+"""A small Hub on loopback: resolve URLs as the real one answers them, and every way to go wrong.
+
+with HubServer() as hub:
+    hub.add("owner/name", revision, "model.safetensors", data)
+    hub.fault = "other_bytes"
+    ...download from hub.endpoint...
+    assert hub.count("GET") == 2
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, get_args
+from urllib.parse import unquote, urlsplit
+
+Fault = Literal[
+    "other_bytes",  # as long as the right ones
+    "short_body",  # fewer bytes than Content-Length says
+    "short_without_length",  # fewer bytes, and no Content-Length to notice it by
+    "long_body",  # more bytes, and no Content-Length
+    "wrong_commit",
+    "other_size",  # the HEAD already says so
+    "no_commit",  # some other web server
+    "repo_not_found",
+    "revision_not_found",
+    "entry_not_found",
+    "gated",
+    "server_error",
+    "silent",  # accepts the connection, never answers
+    "silent_body",  # answers the HEAD, then never the GET
+    "trickle",  # a byte now and then, for ever
+]
+_ERRORS = {
+    "repo_not_found": (404, "RepoNotFound"),
+    "revision_not_found": (404, "RevisionNotFound"),
+    "entry_not_found": (404, "EntryNotFound"),
+    "gated": (403, "GatedRepo"),
+    "server_error": (500, ""),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; ``host`` tells the Hub from the place it redirects to."""
+
+    method: str
+    path: str
+    host: str
+    authorization: str | None
+
+
+class HubServer:
+    """Serves ``HEAD`` and ``GET /{repo}/resolve/{revision}/{file}`` from memory.
+
+    Attributes
+    ----------
+    endpoint : its URL; :attr:`refused` is the URL of a port where nobody listens.
+    fault : what goes wrong from now on, None for nothing.
+    fault_gets : with a fault of the body, how many GETs it hits before things are well again.
+    redirect : answer with a 302 to another origin, as the real Hub does for large files.
+    requests : all :class:`Request` so far.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[str, str, str], bytes] = {}
+        self.requests: list[Request] = []
+        self.redirect = False
+        self.fault_gets: int | None = None
+        self.closing = threading.Event()
+        self._fault: Fault | None = None
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.hub = self
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
+
+    def __enter__(self) -> HubServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def refused(self) -> str:
+        with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
+            return f"http://127.0.0.1:{closed.server_address[1]}"
+
+    @property
+    def fault(self) -> Fault | None:
+        return self._fault
+
+    @fault.setter
+    def fault(self, value: Fault | None) -> None:
+        if value is not None and value not in get_args(Fault):
+            raise ValueError(value)
+        self._fault = value
+
+    def add(self, repo_id: str, revision: str, filename: str, data: bytes) -> None:
+        self.files[repo_id, revision, filename] = data
+
+    def count(self, method: str | None = None) -> int:
+        return sum(method in (None, request.method) for request in self.requests)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    hub: HubServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        hub, host = self.server.hub, self.headers["Host"]
+        token = self.headers.get("Authorization")
+        hub.requests.append(Request(self.command, self.path, host, token))
+        self.close_connection = True
+        if hub.fault == "silent" or (hub.fault == "silent_body" and self.command == "GET"):
+            hub.closing.wait()
+        elif hub.fault in _ERRORS:
+            self._error(*_ERRORS[hub.fault])
+        elif (file := self._file()) is None:
+            self._error(404, "EntryNotFound")
+        else:
+            self._file_answer(*file)
+
+    def _file(self) -> tuple[str, bytes] | None:
+        path = unquote(urlsplit(self.path).path).lstrip("/").removeprefix("cdn/")
+        repo_id, found, rest = path.partition("/resolve/")
+        revision, _, filename = rest.partition("/")
+        data = self.server.hub.files.get((repo_id, revision, filename))
+        return (revision, data) if found and data is not None else None
+
+    def _error(self, status: int, code: str) -> None:
+        headers = {"X-Error-Code": code} if code else {}
+        self._head(status, {**headers, "Content-Length": "0"})
+
+    def _file_answer(self, revision: str, data: bytes) -> None:
+        hub = self.server.hub
+        size = len(data) + (hub.fault == "other_size")
+        from_elsewhere = self.path.startswith("/cdn/")
+        headers = {"ETag": f'"{hash(data):x}"'}
+        if not from_elsewhere and hub.fault != "no_commit":
+            headers["X-Repo-Commit"] = "f" * 40 if hub.fault == "wrong_commit" else revision
+        if hub.redirect and not from_elsewhere:
+            headers["X-Linked-Size"] = str(size)
+            headers["X-Linked-ETag"] = headers["ETag"]
+            headers["Location"] = f"http://localhost:{hub.port}/cdn{self.path}"
+            self._head(302, {**headers, "Content-Length": "0"})
+        elif self.command == "HEAD":
+            self._head(200, {**headers, "Content-Length": str(size)})
+        else:
+            self._body(headers, data)
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Connection": "close"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _body(self, headers: dict[str, str], data: bytes) -> None:
+        fault = self._body_fault()
+        if fault == "other_bytes":
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        if fault not in ("short_without_length", "long_body"):
+            headers = {**headers, "Content-Length": str(len(data))}
+        if fault in ("short_body", "short_without_length"):
+            data = data[: len(data) // 2]
+        if fault == "long_body":
+            data += b"\0"
+        self._head(200, headers)
+        if fault == "trickle":
+            self._trickle(data)
+        else:
+            self.wfile.write(data)
+
+    def _body_fault(self) -> Fault | None:
+        hub = self.server.hub
+        gets = sum("/cdn/" not in r.path for r in hub.requests if r.method == "GET")
+        over = hub.fault_gets is not None and gets > hub.fault_gets
+        return None if over else hub.fault
+
+    def _trickle(self, data: bytes) -> None:
+        for position in range(len(data)):
+            if self.server.hub.closing.wait(0.02):
+                return
+            try:
+                self.wfile.write(data[position : position + 1])
+            except OSError:  # nobody listens any more
+                return

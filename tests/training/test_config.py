@@ -1,0 +1,62 @@
+"""Shipped configs are complete and comparable; a bad config is refused in a sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from xfv_core.training.config import TrainConfigError, load_config
+
+SHIPPED = ["full112", "rrf28", "rrf56", "rrf_regions"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_config_is_named_after_its_model_and_builds_it(name: str) -> None:
+    config = load_config(name)
+    assert config.name == name
+    assert config.build_model().name == name
+
+
+def test_shipped_models_share_data_steps_seed_and_recipe() -> None:
+    own = {"name", "arch", "model"}
+    recipes = []
+    for name in SHIPPED:
+        values = dataclasses.asdict(load_config(name))
+        recipes.append({k: v for k, v in values.items() if k not in own})
+    assert all(recipe == recipes[0] for recipe in recipes)
+
+
+def test_a_config_is_read_from_a_path(tmp_path: Path) -> None:
+    values = {"name": "x", "arch": "rrf", "model": {}, "steps": 5, "losses": {"margin": 0.5}}
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(values))
+    config = load_config(str(path))
+    assert (config.steps, config.losses.margin, config.losses.cosine) == (5, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("{", "cannot be read"),
+        ('{"name": "x", "arch": "rrf", "model": {}}', "steps"),
+        ('{"name": "x", "arch": "rrf", "model": {}, "steps": 5, "stepps": 6}', "stepps"),
+        ('{"name": "x", "arch": "rrf", "model": {}, "steps": 5, "losses": {"cos": 1}}', "cos"),
+    ],
+)
+def test_a_bad_config_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(TrainConfigError, match=said):
+        load_config(str(path))
+
+
+def test_unknown_names_list_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(TrainConfigError, match="rrf56"):
+        load_config("nothing")
+    path = tmp_path / "arch.json"
+    path.write_text('{"name": "x", "arch": "vit", "model": {}, "steps": 5}')
+    with pytest.raises(TrainConfigError, match="vit"):
+        load_config(str(path)).build_model()

@@ -1,0 +1,175 @@
+"""A resumed training equals an unbroken one; what it writes is what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from xfv_core.models.rrf import RRFNet
+from xfv_core.training.config import TrainConfig, config_from_dict
+from xfv_core.training.curves import read_curves
+from xfv_core.training.data import TrainingSet, load_training_set
+from xfv_core.training.loop import ResumeError, Trainer
+
+from .conftest import TOY_CONFIG
+
+KILLED = """
+import os, signal, sys
+from xfv_core.training.__main__ import main
+from xfv_core.training.loop import Trainer
+
+advance = Trainer.advance
+def advance_or_die(self):
+    if self.step == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return advance(self)
+Trainer.advance = advance_or_die
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def data(toy_data: Path, tmp_path: Path) -> TrainingSet:
+    return load_training_set(toy_data, tmp_path / "cache", ["one", "two"])
+
+
+def checkpoint(folder: Path) -> dict[str, object]:
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return {k: v for k, v in state.items() if k not in ("seconds", "config")}
+
+
+def assert_identical(one: object, two: object, where: str = "") -> None:
+    """Bit for bit, through dicts and lists."""
+    assert type(one) is type(two), where
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), where
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys(), where
+        for key, value in one.items():
+            assert_identical(value, two[key], f"{where}.{key}")
+    elif isinstance(one, list):
+        for index, pair in enumerate(zip(one, two, strict=True)):
+            assert_identical(*pair, f"{where}[{index}]")
+    else:
+        assert one == two, where
+
+
+@pytest.mark.parametrize("arch", ["rrf", "rrf_regions", "full"])
+def test_stopping_at_any_step_and_resuming_changes_nothing(
+    arch: str, toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(toy_config, arch=arch)
+    Trainer(config, data, tmp_path / "unbroken").run()
+    for stop in (1, 2, 3, 5, 6):
+        Trainer(config, data, tmp_path / "broken").run(until=stop)
+    first, second = (checkpoint(tmp_path / name) for name in ("unbroken", "broken"))
+    assert first["step"] == 6
+    assert_identical(first, second)
+
+
+def test_training_lowers_the_loss(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(toy_config, steps=30)
+    Trainer(config, data, tmp_path).run()
+    losses = [float(row["loss"]) for row in read_curves(tmp_path / "curves.csv")]
+    assert sum(losses[-4:]) < sum(losses[:4])
+
+
+def test_the_export_is_the_averaged_network_and_the_summary_describes_it(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    trainer = Trainer(toy_config, data, tmp_path)
+    trainer.run()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    tensors = load_file(tmp_path / "toy.safetensors")
+    model = RRFNet.from_tensors(tensors, summary["config"]["model"])
+    photos = torch.rand(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    expected = trainer.averaged_model().embed(photos)
+    torch.testing.assert_close(model.embed(photos), expected, atol=1e-5, rtol=1e-4)
+    assert summary["steps"] == 6
+    assert summary["photos"] == 36
+    assert summary["bytes"] == (tmp_path / "toy.safetensors").stat().st_size
+    assert set(summary["held_out"]) == {"held_cosine", "held_correlation"}
+
+
+def test_the_curves_are_a_table_and_a_picture_without_gaps_or_repeats(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    Trainer(toy_config, data, tmp_path).run(until=4)
+    Trainer(toy_config, data, tmp_path).run()
+    rows = read_curves(tmp_path / "curves.csv")
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [bool(row["held_cosine"]) for row in rows] == [False, False, True] * 2
+    assert (tmp_path / "curves.svg").read_text().count("<polyline") == 5
+
+
+def test_another_trainings_checkpoint_is_refused(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    Trainer(toy_config, data, tmp_path).run(until=1)
+    other = dataclasses.replace(toy_config, seed=2)
+    with pytest.raises(ResumeError, match="seed"):
+        Trainer(other, data, tmp_path).run()
+
+
+def test_the_end_may_be_moved_only_before_the_step_size_falls(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(toy_config, hold=3)
+    moved = dataclasses.replace(config, hold=4, steps=7)
+    Trainer(config, data, tmp_path / "early").run(until=3)
+    Trainer(moved, data, tmp_path / "early").run()
+    Trainer(moved, data, tmp_path / "unbroken").run()
+    assert_identical(checkpoint(tmp_path / "early"), checkpoint(tmp_path / "unbroken"))
+    Trainer(config, data, tmp_path / "late").run(until=4)
+    with pytest.raises(ResumeError, match="hold"):
+        Trainer(moved, data, tmp_path / "late").run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_training_resumes_to_the_same_result(
+    processes: int, toy_data: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "toy.json"
+    config.write_text(json.dumps({**TOY_CONFIG, "checkpoint_minutes": 0}))
+    killer = tmp_path / "killer.py"
+    killer.write_text(KILLED.format(step=4))
+
+    def launch(out: str, *program: str) -> int:
+        arguments = ["--config", str(config), "--data", str(toy_data)]
+        arguments += ["--out", str(tmp_path / out), "--cache", str(tmp_path / "cache")]
+        return run_processes(processes, [*program, *arguments])
+
+    assert launch("unbroken", "-m", "xfv_core.training") == 0
+    assert launch("broken", str(killer)) != 0
+    assert checkpoint(tmp_path / "broken")["step"] in (3, 4)
+    assert launch("broken", "-m", "xfv_core.training") == 0
+    first, second = (checkpoint(tmp_path / name) for name in ("unbroken", "broken"))
+    assert first["step"] == config_from_dict(TOY_CONFIG).steps
+    assert_identical(first, second)
+
+
+def run_processes(count: int, program: list[str]) -> int:
+    """Exit status of ``program`` under the launcher (which refuses a port that is taken)."""
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    launcher = [sys.executable]
+    if count > 1:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        launcher += ["-m", "accelerate.commands.launch", "--multi_gpu"]
+        launcher += ["--num_processes", str(count), "--num_machines", "1"]
+        launcher += ["--main_process_port", str(port)]
+    return subprocess.run([*launcher, *program], cwd=root, env=environment).returncode

@@ -1,0 +1,27 @@
+"""From a similarity to a probability and a verdict, and the measure of both."""
+
+from xfv_core.confidence.calibration import (
+    Calibration,
+    Decision,
+    SimilarityHistogram,
+    cross_validated,
+    decide,
+    fit,
+)
+from xfv_core.confidence.curves import CalibrationError, PlattCurve, XFaceCurve
+from xfv_core.confidence.scores import OperatingPoint, ReliabilityBin, Scores
+
+__all__ = [
+    "Calibration",
+    "CalibrationError",
+    "Decision",
+    "OperatingPoint",
+    "PlattCurve",
+    "ReliabilityBin",
+    "Scores",
+    "SimilarityHistogram",
+    "XFaceCurve",
+    "cross_validated",
+    "decide",
+    "fit",
+]

@@ -1,0 +1,209 @@
+"""Occlusion maps: cover a place, see how the distance of the two faces moves.
+
+Knoche, Teepe, Hörmann, Rigoll, "Explainable Model-Agnostic Similarity and Confidence in Face
+Verification", WACV-W 2023, arXiv 2211.13735. With δ(u,v) = 1 - u·v, E_A[n] the embedding of A under
+mask n and e_A that of A itself, the deviation of mask n for A is, by mode,
+
+    1 all-vs-all    (e_A - E_A[n]) · mean_m E_B[m]          a matrix product, no N×M table
+    2 one-sided     δ(E_A[n], e_B) - δ(e_A, e_B)
+    3 same on both  δ(E_A[n], E_B[n]) - δ(e_A, e_B)
+
+and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from xfv_core.errors import XfvError
+from xfv_core.explain.base import Cost, Maps
+from xfv_core.explain.masks import PRESETS, SHAPES, SIDE, PatchGrid, Preset, patch_grids
+from xfv_core.models.base import BATCH, FaceModel, embed_all
+
+MODES = (1, 2, 3)
+FILLS = ("black", "mean", "noise")
+REFINE = 64  # masks per photo between two maps of the stream
+NONE = 1e-6  # a sum of masks below this is rounding
+SMOOTH_RADIUS, SMOOTH_SIGMA = 2, 5.0  # the paper's 5x5 Gaussian, px at 112
+
+_Step = tuple[int, int, "NDArray[np.float32] | None"]
+
+
+class OcclusionError(XfvError):
+    """An option of the occlusion maps that does not exist."""
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """An ``Explainer``: signed maps, > 0 where covering a place drives the two faces apart.
+
+    preset : row of ``masks.PRESETS``; "paper" is the authors' recipe, scaled to a maximum of 1,
+        the others are ours, in mean change of the cosine distance.
+    mode : 1, 2 or 3, see above. "paper" takes the uncovered δ(e_A, e_B) as the baseline of mode 1.
+    shape, fill : of the patches; noise is one seeded uniform image for both photos.
+    edge : width of a blurred patch border, px at 112.
+    fast : allow bfloat16.
+    """
+
+    preset: str = "standard"
+    mode: int = 1
+    shape: str = "square"
+    fill: str = "black"
+    edge: float = 0.0
+    seed: int = 0
+    fast: bool = True
+
+    def __post_init__(self) -> None:
+        known = {"preset": tuple(PRESETS), "mode": MODES, "shape": SHAPES, "fill": FILLS}
+        for option, values in known.items():
+            asked = getattr(self, option)
+            if asked not in values:
+                choice = ", ".join(map(str, values))
+                raise OcclusionError(f"No occlusion {option} is {asked!r}; choose from {choice}.")
+        if not 0 <= self.edge <= SIDE:
+            raise OcclusionError(f"The blurred edge must be 0 to {SIDE} px, not {self.edge}.")
+
+    def __call__(
+        self,
+        model: FaceModel,
+        a: Tensor,
+        b: Tensor,
+        *,
+        threshold: float = 0.0,
+        steps: Callable[[float], None] | None = None,
+    ) -> Iterator[Maps]:
+        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], ever finer; ``threshold`` plays no part.
+
+        ``steps`` hears the finished share after every batch and may raise to stop the work.
+        """
+        work, spent = self._work(model, torch.stack([a, b]).to(model.device)), 0.0
+        while True:
+            began = perf_counter()  # what the caller does between two maps is not our cost
+            if (step := next(work, None)) is None:
+                return
+            spent += perf_counter() - began
+            done, total, maps = step
+            if steps:
+                steps(done / total)
+            if maps is not None:
+                yield self._result(model, maps, done, total, spent)
+
+    def _work(self, model: FaceModel, photos: Tensor) -> Iterator[_Step]:
+        """One batch at a time: (masks done, masks in all, maps where it is time for some)."""
+        preset = PRESETS[self.preset]
+        grids = patch_grids(preset, photos.shape[-1], self.shape, self.edge)
+        fill = self._fill(photos)
+        plain = embed_all(model, photos, fast=self.fast).cpu()  # (2,D)
+        covered = [plain[:, None][:, :0] for _ in grids]  # each (2,n,D), n = 0 as yet
+        done, shown, total = 0, 0, sum(map(len, grids))
+        for index, part in _batches(grids):
+            masks = grids[index].masks(part).to(photos.device)  # (n,1,S,S)
+            x = torch.lerp(photos[:, None], fill[:, None], masks)  # (2,n,3,S,S)
+            embeddings = embed_all(model, x.flatten(0, 1), fast=self.fast).cpu()
+            covered[index] = torch.cat([covered[index], embeddings.unflatten(0, (2, -1))], dim=1)
+            done += len(masks)
+            due = done == total or done - shown >= REFINE
+            shown = done if due else shown
+            maps = occlusion_maps(preset, grids, self.mode, plain, covered) if due else None
+            yield done, total, maps
+
+    def _fill(self, photos: Tensor) -> Tensor:
+        """What the patches show, broadcastable to (2,3,S,S)."""
+        if self.fill == "noise":
+            generator = torch.Generator().manual_seed(self.seed)
+            return torch.rand(1, *photos.shape[1:], generator=generator).to(photos.device)
+        mean = photos.mean((2, 3), keepdim=True)
+        return mean if self.fill == "mean" else torch.zeros_like(mean)
+
+    def _result(
+        self, model: FaceModel, maps: NDArray[np.float32], done: int, total: int, seconds: float
+    ) -> Maps:
+        faithful = PRESETS[self.preset].faithful
+        return Maps(
+            a=maps[0],
+            b=maps[1],
+            method="occlusion",
+            model=model.name,
+            cost=Cost(passes=2 + 2 * done, seconds=seconds),
+            unit="share of the largest value" if faithful else "change of the cosine distance",
+            progress=done / total,
+            details={**asdict(self), "masks": done},
+        )
+
+
+def _batches(grids: Sequence[PatchGrid]) -> Iterator[tuple[int, slice]]:
+    """(grid, masks) in order; both photos under the same masks fill one batch."""
+    for index, grid in enumerate(grids):
+        for start in range(0, len(grid), BATCH // 2):
+            yield index, slice(start, start + BATCH // 2)
+
+
+def occlusion_maps(
+    preset: Preset, grids: Sequence[PatchGrid], mode: int, plain: Tensor, covered: Sequence[Tensor]
+) -> NDArray[np.float32] | None:
+    """(2,S,S) from e = ``plain`` (2,D) and E = ``covered``, per grid (2,n,D), n masks seen so far.
+
+    A size joins once the masks seen reach every pixel that they can; None before the first does.
+    """
+    sizes = [
+        _one_size(preset, grid, deviations(preset, mode, plain, e).numpy())
+        for grid, e in zip(grids, covered, strict=True)
+        if _reaches_all(grid, e.shape[1])
+    ]
+    if not sizes:
+        return None
+    maps = np.mean(sizes, axis=0, dtype=np.float64)  # (2,S,S)
+    scale = maps.shape[-1] / SIDE
+    sigma, radius = SMOOTH_SIGMA * scale, round(SMOOTH_RADIUS * scale)
+    maps = gaussian_filter(maps, sigma=sigma, radius=radius, axes=(1, 2)).astype(np.float32)
+    return _to_unit_peak(maps) if preset.faithful else maps
+
+
+def deviations(preset: Preset, mode: int, plain: Tensor, covered: Tensor) -> Tensor:
+    """How far each mask moves the pair apart, for A and for B: (2,n), in cosine distance."""
+    others, other_covered = plain.flip(0), covered.flip(0)  # what A is held against, and B
+    uncovered = _distance(plain, others)[:, None]  # (2,1)
+    if mode == 2:
+        return _distance(covered, others[:, None]) - uncovered
+    if mode == 3:
+        return _distance(covered, other_covered) - uncovered
+    mean = other_covered.mean(1)[..., None]  # (2,D,1)
+    if preset.faithful:
+        return 1 - (covered @ mean)[..., 0] - uncovered
+    return ((plain[:, None] - covered) @ mean)[..., 0]
+
+
+def _distance(u: Tensor, v: Tensor) -> Tensor:
+    """1 - u·v of unit vectors, as |u - v|²/2: exactly 0 for equal ones, never below."""
+    return (u - v).square().sum(-1) / 2
+
+
+def _one_size(preset: Preset, grid: PatchGrid, deviation: NDArray[np.float32]) -> NDArray:
+    """(2,n) -> (2,S,S): the mean deviation of the masks that cover a pixel, 0 where none does."""
+    total, n = grid.spread(deviation), deviation.shape[1]
+    if preset.faithful:
+        return total / (grid.size**2 * n)
+    cover = grid.spread(np.ones(n))
+    return np.where(cover > NONE, total / np.maximum(cover, NONE), 0)
+
+
+def _reaches_all(grid: PatchGrid, n: int) -> bool:
+    """Whether the first n masks cover every pixel that all of them cover."""
+    if n in (0, len(grid)):
+        return n > 0
+    reached, reachable = (grid.spread(np.ones(k)) > NONE for k in (n, len(grid)))
+    return bool((reached >= reachable).all())
+
+
+def _to_unit_peak(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each map over its largest magnitude; a map of zeros stays one."""
+    peak = np.abs(maps).max(axis=(1, 2), keepdims=True)
+    return maps / np.where(peak > 0, peak, 1)

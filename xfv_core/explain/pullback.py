@@ -1,0 +1,155 @@
+"""The pullback of a face network at one photo: many cotangents v in, the gradients ∂(v·f)/∂x out.
+
+One forward pass is kept; after it, every cotangent costs one backward pass and nothing else. With
+f = z/|z| the normalisation is part of f: v goes on to z as (v - (v·f) f)/|z|.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import singledispatch
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from xfv_core.models.base import Chain, FaceModel, fast_arithmetic
+
+# Numbers in one intermediate gradient. More fall out of the CPU's cache, fewer starve its cores.
+WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
+COPIES = {"cpu": 4, "cuda": 16}  # the same, for networks whose inside is not known
+
+_Vjp = Callable[[Tensor], Tensor]
+
+
+class Pullback(Protocol):
+    """Gradients of one photo's embedding; ``embedding`` is f, (D,) float32."""
+
+    embedding: Tensor
+
+    def __call__(self, cotangents: Tensor) -> Tensor:
+        """(K,D) -> (K,3,S,S) float32, row k is ∂(v_k·f)/∂x with x in [0,1]."""
+        ...
+
+
+def pullback(model: FaceModel, x: Tensor, rows: int) -> Pullback:
+    """The pullback at the photo ``x`` (3,S,S) in [0,1]; ``rows``: cotangents in a typical call."""
+    chain = model.chain()
+    x = x.detach().to(model.device)
+    return AutogradPullback(model, x, rows) if chain is None else ChainPullback(chain, x)
+
+
+class AutogradPullback:
+    """For any network: a few copies of the photo as one batch, each carries its own cotangent.
+
+    The rows of a batch do not see each other (no training-time statistics), so one backward pass
+    gives as many rows of the Jacobian as there are copies.
+    """
+
+    def __init__(self, model: FaceModel, x: Tensor, rows: int) -> None:
+        self._copies = min(rows, COPIES.get(x.device.type, 1))
+        with _full_precision(x.device), torch.inference_mode(False), torch.enable_grad():
+            self._x = x.repeat(self._copies, 1, 1, 1).requires_grad_()  # (C,3,S,S)
+            self._f = model.embed(self._x)  # (C,D)
+        self.embedding = self._f[0].detach()
+
+    def __call__(self, cotangents: Tensor) -> Tensor:
+        with _full_precision(self._x.device), torch.inference_mode(False):
+            return torch.cat([self._back(part) for part in cotangents.split(self._copies)])
+
+    def _back(self, part: Tensor) -> Tensor:
+        """(k,D) with k <= C -> (k,3,S,S)."""
+        seeds = F.pad(part, (0, 0, 0, self._copies - len(part)))  # (C,D)
+        (gradients,) = torch.autograd.grad(self._f, self._x, seeds, retain_graph=True)
+        return gradients[: len(part)]
+
+
+class ChainPullback:
+    """For a plain chain of layers: its backward pass written out, without a tape.
+
+    Every cotangent shares the activation masks of the one forward pass, and the batch is split
+    where the gradients outgrow the cache: few rows where they are large, many where small.
+    """
+
+    def __init__(self, chain: Chain, x: Tensor) -> None:
+        self._scale, self._limit = chain.scale, WORKING_SET.get(x.device.type, 1 << 28)
+        self._vjps: list[_Vjp] = []
+        with _full_precision(x.device), torch.no_grad():
+            h = (x[None] * chain.scale + chain.shift).contiguous(memory_format=torch.channels_last)
+            for layer in chain.layers:
+                out = layer(h)
+                self._vjps.append(_vjp(layer, h, out))
+                h = out
+            self._length = h[0].norm()
+            self.embedding = h[0] / self._length
+
+    def __call__(self, cotangents: Tensor) -> Tensor:
+        f = self.embedding
+        with _full_precision(f.device), torch.no_grad():
+            along = torch.outer(cotangents @ f, f)  # (K,D)
+            g = self._back((cotangents - along) / self._length, len(self._vjps))
+            return g * self._scale
+
+    def _back(self, g: Tensor, depth: int) -> Tensor:
+        """Through the first ``depth`` layers, last to first. ``g`` may be overwritten."""
+        while depth and (g.numel() <= self._limit or len(g) == 1):
+            depth -= 1
+            g = self._vjps[depth](g)
+        return torch.cat([self._back(half, depth) for half in g.chunk(2)]) if depth else g
+
+
+@singledispatch
+def _vjp(layer: nn.Module, x: Tensor, y: Tensor) -> _Vjp:
+    """What takes gradients by the layer's output ``y`` to gradients by its input ``x``."""
+    raise TypeError(f"A chain cannot hold {layer}: its backward pass is not written out.")
+
+
+@_vjp.register
+def _(layer: nn.Conv2d, x: Tensor, y: Tensor) -> _Vjp:
+    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        raise TypeError(f"A chain cannot hold {layer}: only zero padding in numbers is known.")
+    kernel, stride, padding, dilation = (
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+    )
+    reached = [
+        (out - 1) * s - 2 * p + d * (k - 1) + 1
+        for out, k, s, p, d in zip(y.shape[2:], kernel, stride, padding, dilation, strict=True)
+    ]
+    beyond = [size - end for size, end in zip(x.shape[2:], reached, strict=True)]
+    return lambda g: F.conv_transpose2d(
+        g, layer.weight, None, stride, padding, beyond, layer.groups, dilation
+    )
+
+
+@_vjp.register(nn.PReLU)
+@_vjp.register(nn.ReLU)
+def _(layer: nn.PReLU | nn.ReLU, x: Tensor, y: Tensor) -> _Vjp:
+    below = layer.weight if isinstance(layer, nn.PReLU) else x.new_zeros(1)
+    slope = torch.where(x > 0, 1.0, below.view(-1, *[1] * (x.dim() - 2)))
+    return lambda g: g.mul_(slope)
+
+
+@_vjp.register
+def _(layer: nn.Linear, x: Tensor, y: Tensor) -> _Vjp:
+    return lambda g: g @ layer.weight
+
+
+@_vjp.register
+def _(layer: nn.Flatten, x: Tensor, y: Tensor) -> _Vjp:
+    return lambda g: g.view(-1, *x.shape[1:]).contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """float32 throughout: no autocast, and on a GPU no TF32 in the convolutions."""
+    with fast_arithmetic(device, wanted=False):
+        if device.type != "cuda":
+            yield
+            return
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield

@@ -1,0 +1,293 @@
+"""RRFNet: a face network whose similarity *is* a sum of patch scores.
+
+Ozturk, Bhatta, Wu, Flynn, Bowyer, *Restricted Receptive Fields for Face Verification*,
+arXiv 2510.10753. With patch features a_i, b_j and their means ā, b̄ over the N patches:
+
+    S = cos(ā, b̄) = Σ_i Σ_j K_ij,   K_ij = a_i·b_j / (N² |ā| |b̄|)
+    c_i = a_i·b̄ / (N |ā| |b̄|),      Σ_i c_i = S
+
+The encoder is our choice: unpadded convolutions whose receptive field is exactly one patch, a
+learned vector per patch position added before a ReLU, and a linear map of its own per position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from xfv_core.errors import XfvError
+from xfv_core.models.base import FaceModel
+
+INPUT_SIZE = 112
+
+
+class PatchGeometryError(XfvError):
+    """The layers do not tile the crop with whole patches up to its border."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
+
+    kernel: int
+    stride: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class PatchConfig:
+    """Everything that fixes the architecture (the ``config`` of a manifest entry).
+
+    Attributes
+    ----------
+    layers : the encoder from the photo to one vector per patch.
+    hidden : width of the 1x1 layer that receives the position vectors.
+    local : width of the features that each position maps linearly on its own.
+    dim : length of a patch feature.
+    """
+
+    layers: tuple[Layer, ...]
+    hidden: int
+    local: int
+    dim: int
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PatchConfig:
+        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
+        layers = tuple(Layer(*layer) for layer in values["layers"])
+        return cls(layers, values["hidden"], values["local"], values["dim"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON form."""
+        rest = {k: v for k, v in asdict(self).items() if k != "layers"}
+        return {"layers": [[x.kernel, x.stride, x.channels] for x in self.layers], **rest}
+
+
+@dataclass(frozen=True, eq=False)
+class PatchScores:
+    """What each patch adds to the similarity.
+
+    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
+    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
+    """
+
+    a: Tensor
+    b: Tensor
+    k: Tensor
+    similarity: Tensor
+
+
+class PatchEncoder(nn.Module):
+    """Convolutions, position vectors, and the features that the positions' own maps take.
+
+    ``padded`` gives the control: the same blocks, but seeing across the whole face.
+    """
+
+    def __init__(self, config: PatchConfig, *, padded: bool = False, folded: bool = False) -> None:
+        super().__init__()
+        widths = [3, *(layer.channels for layer in config.layers)]
+        convs = [
+            _block(width, layer, padded, folded)
+            for width, layer in zip(widths, config.layers, strict=False)
+        ]
+        self.convs = nn.Sequential(*convs)
+        self.lift = _block(widths[-1], Layer(1, 1, config.hidden), False, folded, relu=False)
+        self.narrow = _block(config.hidden, Layer(1, 1, config.local), False, folded)
+        self.grid = _grid(config.layers, padded)
+        self.position = nn.Parameter(torch.zeros(config.hidden, self.grid, self.grid))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) in [0,1] -> (B,local,G,G)."""
+        h = self.convs(x * 4 - 2)  # (B, C, G, G)
+        h = functional.relu(self.lift(h) + self.position)  # (B, hidden, G, G)
+        return self.narrow(h)  # (B, local, G, G)
+
+
+class PatchFaceModel(FaceModel):
+    """What the three networks share: the encoder and a linear map per position."""
+
+    padded = False
+
+    def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.name = name
+        self.input_size = INPUT_SIZE
+        self.encoder = PatchEncoder(config, padded=self.padded, folded=folded)
+        self.patch_count = self.encoder.grid**2
+        maps = torch.randn(self.patch_count, config.local, config.dim)
+        self.maps = nn.Parameter(maps * 0.05)  # the scale cancels; it sets the pace of learning
+
+    @classmethod
+    def from_tensors(
+        cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any], *, name: str = ""
+    ) -> PatchFaceModel:
+        """A network ready for inference from exported (folded) weights and their config."""
+        model = cls(PatchConfig.from_dict(config), name=name, folded=True)
+        model.load_state_dict({key: value.float() for key, value in tensors.items()})
+        return model.eval().requires_grad_(False)
+
+    def folded(self) -> PatchFaceModel:
+        """A copy for inference with every BN folded into its convolution."""
+        tensors = {k: v.detach().clone() for k, v in self.state_dict().items() if "bn" not in k}
+        for path, block in self.named_modules():
+            if isinstance(block, ConvBlock) and block.bn is not None:
+                fused = fuse_conv_bn_eval(block.conv.eval(), block.bn.eval())
+                tensors[f"{path}.conv.weight"] = fused.weight.detach()
+                tensors[f"{path}.conv.bias"] = fused.bias.detach()  # type: ignore[union-attr]
+        return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
+
+    def local_features(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
+        return self.encoder(x).flatten(2).transpose(1, 2)
+
+    def patch_features(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) in [0,1] -> patch features a_i, (B,N,D) float32."""
+        h = self.local_features(x).transpose(0, 1)  # (N, B, local)
+        return torch.bmm(h.float(), self.maps).transpose(0, 1)  # (B, N, D)
+
+    def mean_feature(self, x: Tensor) -> Tensor:
+        """ā = Σ_i a_i / N as one product, (B,D) float32."""
+        h = self.local_features(x).flatten(1).float()  # (B, N·local)
+        return h @ self.maps.flatten(0, 1) / self.patch_count
+
+
+class RRFNet(PatchFaceModel):
+    """Way (B) of the paper: mean-pooled patch features, the similarity is their cosine.
+
+    Attributes
+    ----------
+    patch_size, stride : side and spacing of the patches in pixels.
+    grid : patches per row and per column; patch i starts at (i // grid, i % grid)·stride.
+    patch_count : N = grid².
+    """
+
+    def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
+        super().__init__(config, name=name, folded=folded)
+        self.patch_size, self.stride = receptive_field(config.layers)
+        self.grid = self.encoder.grid
+        self.embedding_dim = config.dim
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
+        return functional.normalize(self.mean_feature(x).float(), dim=1)
+
+    def contributions(self, a: Tensor, b: Tensor) -> PatchScores:
+        """Patch scores of two crops (3,112,112), or of two batches of as many, in [0,1]."""
+        if a.dim() == 4:
+            return self.pair_scores(self.patch_features(a), self.patch_features(b))
+        return self.pair_scores(*self.patch_features(torch.stack([a, b])))
+
+    def pair_scores(self, a: Tensor, b: Tensor) -> PatchScores:
+        """Patch scores from patch features a_i, b_j, each (...,N,D)."""
+        n = a.shape[-2]
+        unit_a = a / (n * a.mean(-2, keepdim=True).norm(dim=-1, keepdim=True))  # (..., N, D)
+        unit_b = b / (n * b.mean(-2, keepdim=True).norm(dim=-1, keepdim=True))
+        mean_a, mean_b = unit_a.sum(-2), unit_b.sum(-2)  # (..., D), unit length
+        return PatchScores(
+            a=torch.einsum("...nd,...d->...n", unit_a, mean_b),
+            b=torch.einsum("...nd,...d->...n", unit_b, mean_a),
+            k=unit_a @ unit_b.transpose(-1, -2),
+            similarity=(mean_a * mean_b).sum(-1),
+        )
+
+
+class RegionNet(RRFNet):
+    """Way (A): each region compared with the same region, by learned weights.
+
+    S = Σ_r w_r cos(a_r, b_r), w = softmax of the region weights, which is the cosine of
+    ``embed`` = the regions' √w_r a_r/|a_r| side by side. K is diagonal.
+    """
+
+    def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
+        super().__init__(config, name=name, folded=folded)
+        self.region_logits = nn.Parameter(torch.zeros(self.patch_count))
+        self.embedding_dim = self.patch_count * config.dim
+
+    @property
+    def region_weights(self) -> Tensor:
+        """(N,), non-negative, sums to 1."""
+        return self.region_logits.softmax(0)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
+        return self._weighted(self.patch_features(x)).flatten(1)
+
+    def pair_scores(self, a: Tensor, b: Tensor) -> PatchScores:
+        """Patch scores from region features a_r, b_r, each (...,N,D)."""
+        scores = (self._weighted(a) * self._weighted(b)).sum(-1)  # (..., N)
+        return PatchScores(scores, scores, torch.diag_embed(scores), scores.sum(-1))
+
+    def _weighted(self, features: Tensor) -> Tensor:
+        """a_r -> √w_r a_r/|a_r|, (...,N,D)."""
+        return functional.normalize(features.float(), dim=-1) * self.region_weights.sqrt()[:, None]
+
+
+class FullFaceNet(PatchFaceModel):
+    """The control: the same blocks with padding, every position seeing across the face."""
+
+    padded = True
+
+    def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
+        super().__init__(config, name=name, folded=folded)
+        self.embedding_dim = config.dim
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
+        return functional.normalize(self.mean_feature(x).float(), dim=1)
+
+
+def receptive_field(layers: tuple[Layer, ...]) -> tuple[int, int]:
+    """Side of the pixels that one output sees, and the pixels between two outputs."""
+    size, jump = 1, 1
+    for layer in layers:
+        size += (layer.kernel - 1) * jump
+        jump *= layer.stride
+    return size, jump
+
+
+class ConvBlock(nn.Module):
+    """Convolution, BN (folded away for inference), ReLU."""
+
+    def __init__(self, width: int, layer: Layer, padding: int, folded: bool, relu: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            width, layer.channels, layer.kernel, layer.stride, padding, bias=folded
+        )
+        self.bn = None if folded else nn.BatchNorm2d(layer.channels)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,C,H,W) -> (B,channels,H',W')."""
+        x = self.conv(x)
+        if self.bn is not None:
+            x = self.bn(x)
+        return functional.relu(x) if self.relu else x
+
+
+def _block(width: int, layer: Layer, padded: bool, folded: bool, *, relu: bool = True) -> ConvBlock:
+    return ConvBlock(width, layer, _padding(layer) if padded else 0, folded, relu)
+
+
+def _padding(layer: Layer) -> int:
+    return (layer.kernel - layer.stride + 1) // 2
+
+
+def _grid(layers: tuple[Layer, ...], padded: bool) -> int:
+    """Outputs per row; unpadded layers must reach the border of the crop."""
+    size, jump = receptive_field(layers)
+    if not padded and (size > INPUT_SIZE or (INPUT_SIZE - size) % jump):
+        raise PatchGeometryError(
+            f"Patches of {size} px every {jump} px do not reach the border of {INPUT_SIZE} px; "
+            "change the kernels or strides."
+        )
+    side = INPUT_SIZE
+    for layer in layers:
+        side = (side + 2 * _padding(layer) * padded - layer.kernel) // layer.stride + 1
+    return side

@@ -1,0 +1,175 @@
+"""What comes out: a portrait of each photo, the verdict on a pair, the explanation of a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from xfv_core.explain import Maps
+from xfv_core.faces import Crop, Face, recut
+from xfv_core.fidelity import Fidelity
+from xfv_core.images import Photo
+from xfv_core.overlay import encode, overlay_crop, overlay_photo, side_by_side
+
+CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, not blown up
+PHOTO_SHOWN = 800  # px on the long side
+
+Side = Literal["a", "b"]
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """One photo, the face chosen in it and the crop one model sees."""
+
+    photo: Photo
+    faces: tuple[Face, ...]
+    chosen: int
+    crop: Crop
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """Which face of which pixels; equal for equal uploads."""
+        return self.photo.digest, self.chosen
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about this photo, a sentence each."""
+        n = len(self.faces)
+        which = "the largest" if self.chosen == 0 else f"number {self.chosen + 1} by size"
+        several = (f"{n} faces found; {which} is compared.",) if n > 1 else ()
+        return (*self.photo.notes, *several, *self.faces[self.chosen].warnings)
+
+    def tensor(self) -> Tensor:
+        """The crop as (3,S,S) float32 RGB in [0,1]."""
+        return torch.from_numpy(self.crop.pixels.copy()).permute(2, 0, 1).float() / 255
+
+    def sharp_crop(self) -> NDArray[np.uint8]:
+        """The same crop in display size, (CROP_SHOWN, CROP_SHOWN, 3)."""
+        return recut(self.photo.pixels, self.crop, CROP_SHOWN)
+
+    def shown_photo(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        """The photo within PHOTO_SHOWN, and the (2,3) matrix from it to the crop."""
+        pixels, matrix = self.photo.pixels, self.crop.matrix
+        grow = max(pixels.shape[:2]) / PHOTO_SHOWN
+        if grow <= 1:
+            return pixels, matrix
+        size = (round(pixels.shape[1] / grow), round(pixels.shape[0] / grow))
+        small = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
+        linear = matrix[:, :2] * grow
+        shift = matrix[:, :2] @ np.full(2, (grow - 1) / 2) + matrix[:, 2]
+        return np.asarray(small), np.column_stack([linear, shift])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer for one pair.
+
+    ``similarity`` is the cosine in [-1,1], ``distance`` is 1 - similarity; ``same`` iff
+    similarity >= threshold. ``probability_same`` (equal priors) is None for a model without
+    calibration; ``confidence`` is the probability of the verdict given, None where the operating
+    point gives a verdict that the probability does not support. ``faces``: which face of each
+    photo, 0 the largest.
+    """
+
+    similarity: float
+    distance: float
+    threshold: float
+    same: bool
+    probability_same: float | None
+    confidence: float | None
+    operating_point: str
+    model: str
+    calibrated: bool
+    faces: tuple[int, int]
+    notes: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        return "Same person" if self.same else "Different people"
+
+    @property
+    def certainty(self) -> str:
+        """How sure, in words; never a percentage that was not measured."""
+        if self.probability_same is None:
+            return "not calibrated"
+        if self.confidence is None:
+            return f"by this rule, though P(same person) is {percent(self.probability_same)}"
+        return f"{percent(self.confidence)} sure"
+
+    @property
+    def sentence(self) -> str:
+        """Verdict, certainty and what they rest on, in one line."""
+        odds = " at equal odds" if self.calibrated else ""
+        return (
+            f"{self.words}, {self.certainty}{odds} (similarity {self.similarity:.3f}, "
+            f"threshold {self.threshold:.3f}, model {self.model})."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What one tab shows: the maps of one method, drawn, described and judged.
+
+    ``maps`` are the values that metrics judge, ``drawn`` the same as they are shown (gradient maps
+    are smoothed). ``scale``: the drawn value of the full colour, one for both photos. ``sentence``:
+    what the maps show, in words. ``fidelity``: None until the maps are final.
+    """
+
+    verdict: Verdict
+    maps: Maps
+    drawn: Maps
+    portraits: tuple[Portrait, Portrait]
+    scale: float
+    sentence: str
+    fidelity: Fidelity | None = None
+
+    def overlay(
+        self, side: Side, *, on: Literal["crop", "photo"] = "crop", strength: float = 1
+    ) -> NDArray[np.uint8]:
+        """One map over the aligned crop, or over the photo it came from; uint8 (H,W,3)."""
+        portrait, values = self.portraits[side == "b"], getattr(self.drawn, side)
+        if on == "crop":
+            return overlay_crop(portrait.sharp_crop(), values, self.scale, strength, CROP_SHOWN)
+        photo, matrix = portrait.shown_photo()
+        return overlay_photo(photo, values, matrix, self.scale, strength)
+
+    def figure(
+        self,
+        kind: Literal["png", "jpeg"],
+        *,
+        on: Literal["crop", "photo"] = "crop",
+        strength: float = 0.85,
+    ) -> bytes:
+        """Both overlays, legend, verdict and description as one picture file."""
+        a, b = (self.overlay(side, on=on, strength=strength) for side in ("a", "b"))
+        caption = f"{self.verdict.sentence} {self.sentence}"
+        return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; maps as rows of numbers."""
+        return {
+            "verdict": asdict(self.verdict),
+            "method": self.maps.method,
+            "unit": self.maps.unit,
+            "cost": asdict(self.maps.cost),
+            "sentence": self.sentence,
+            "fidelity": self.fidelity and _plain(vars(self.fidelity)),
+            "maps": {"a": self.maps.a.tolist(), "b": self.maps.b.tolist()},
+        }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+
+def percent(p: float) -> str:
+    """A probability with the digits it takes not to round to certainty: 97 %, 99.95 %."""
+    digits = next(d for d in (0, 1, 2, 3) if d == 3 or round(min(p, 1 - p) * 100, d) > 0)
+    return f"{p * 100:.{digits}f} %"

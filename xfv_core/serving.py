@@ -1,0 +1,94 @@
+"""What concurrent requests share: a short memory, and a rule for who goes first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from cachetools import TTLCache
+
+T = TypeVar("T")
+
+
+class Recent:
+    """Results by key, at most ``size`` of them and none older than ``seconds``.
+
+    What has expired is really gone: a timer sweeps while anything is held. Two threads that want
+    the same key at the same time compute it once.
+    """
+
+    def __init__(self, size: int, seconds: float) -> None:
+        self._items: TTLCache[Hashable, Any] = TTLCache(size, seconds)
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._in_work: dict[Hashable, threading.Lock] = {}
+        self._sweeping = False
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The item under ``key``, made now if it is not there; what ``make`` raises is not kept."""
+        with self._lock:
+            turn = self._in_work.setdefault(key, threading.Lock())
+        try:
+            with turn:
+                if (known := self.peek(key)) is None:
+                    known = make()
+                    self.put(key, known)
+                return known
+        finally:
+            with self._lock:
+                self._in_work.pop(key, None)
+
+    def peek(self, key: Hashable) -> Any:
+        """The item under ``key``, or None."""
+        with self._lock:
+            return self._items.get(key)
+
+    def put(self, key: Hashable, item: Any) -> None:
+        """Keep ``item`` for a while."""
+        with self._lock:
+            self._items[key] = item
+            self._arm()
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._items.expire()
+            return len(self._items)
+
+    def _arm(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            timer = threading.Timer(self._seconds / 4, self._sweep)
+            timer.daemon = True
+            timer.start()
+
+    def _sweep(self) -> None:
+        with self._lock:
+            self._items.expire()
+            self._sweeping = False
+            if self._items:
+                self._arm()
+
+
+class Precedence:
+    """Short work first: ``with precedence:`` around it; long work calls ``give_way`` now and then."""
+
+    PATIENCE = 5.0  # seconds; long work must not starve under a stream of short work
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def give_way(self, _progress: float = 0.0) -> None:
+        """Wait while short work runs, but no longer than ``PATIENCE``."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, self.PATIENCE)

@@ -1,0 +1,104 @@
+"""One JSON file fixes a training: network, data, losses, schedule, seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from xfv_core.errors import XfvError
+from xfv_core.models.rrf import FullFaceNet, PatchConfig, PatchFaceModel, RegionNet, RRFNet
+from xfv_core.training.augment import Augmentation
+
+FOLDER = Path(__file__).parent / "configs"
+ARCHITECTURES: dict[str, type[PatchFaceModel]] = {
+    "rrf": RRFNet,
+    "rrf_regions": RegionNet,
+    "full": FullFaceNet,
+}
+
+
+class TrainConfigError(XfvError):
+    """The config file cannot be used."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms; ``scale`` and ``margin`` belong to the margin softmax."""
+
+    cosine: float = 1.0
+    similarity: float = 1.0
+    identity: float = 0.0
+    scale: float = 16.0
+    margin: float = 0.2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training, complete.
+
+    ``batch`` counts the photos of one step over all processes, the step size
+    rises until step ``warmup``, stays until ``hold`` and falls as a cosine to 0 at ``steps``;
+    ``holdout`` keeps every n-th photo to watch the loss, ``ema`` is the decay of the
+    averaged weights, which are the ones that are exported. ``muon_lr`` 0 means AdamW throughout.
+    """
+
+    name: str
+    arch: str
+    model: dict[str, Any]
+    steps: int
+    batch: int = 192
+    lr: float = 2.5e-3
+    muon_lr: float = 0.02
+    weight_decay: float = 0.05
+    warmup: int = 100
+    hold: int = 0
+    ema: float = 0.998
+    seed: int = 1
+    precision: str = "bf16"
+    compile: bool = False
+    teachers: tuple[str, ...] = ("sface", "mobilefacenet")
+    holdout: int = 48
+    log_every: int = 20
+    watch_every: int = 500
+    checkpoint_minutes: float = 3.0
+    losses: LossWeights = field(default_factory=LossWeights)
+    augment: Augmentation = field(default_factory=Augmentation)
+
+    def build_model(self) -> PatchFaceModel:
+        """The network with fresh weights (drawn from torch's generator)."""
+        if self.arch not in ARCHITECTURES:
+            raise TrainConfigError(
+                f"There is no architecture {self.arch!r}; use one of {sorted(ARCHITECTURES)}."
+            )
+        return ARCHITECTURES[self.arch](PatchConfig.from_dict(self.model), name=self.name)
+
+
+def load_config(name_or_path: str) -> TrainConfig:
+    """A shipped config by its model's name, or a JSON file by its path."""
+    path = Path(name_or_path)
+    if path.suffix != ".json":
+        path = FOLDER / f"{name_or_path}.json"
+    if not path.exists():
+        shipped = sorted(p.stem for p in FOLDER.glob("*.json"))
+        raise TrainConfigError(f"There is no config {name_or_path!r}; shipped are {shipped}.")
+    try:
+        return config_from_dict(json.loads(path.read_text()))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise TrainConfigError(f"The config {path.name} cannot be read: {error}.") from error
+
+
+def config_from_dict(values: dict[str, Any]) -> TrainConfig:
+    """Nested dict -> config; an unknown or missing key is a :class:`TrainConfigError`."""
+    known = {f.name for f in fields(TrainConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise TrainConfigError(
+            f"The config has unknown entries {unknown}; use only {sorted(known)}."
+        )
+    values = dict(values)
+    values["losses"] = LossWeights(**values.get("losses", {}))
+    values["augment"] = Augmentation(**values.get("augment", {}))
+    values["teachers"] = tuple(values.get("teachers", TrainConfig.teachers))
+    return TrainConfig(**values)

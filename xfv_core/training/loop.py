@@ -1,0 +1,229 @@
+"""The one training loop: the same command on one CPU process, several, or GPUs.
+
+Everything random is a function of (seed, step, process), so a checkpoint is the weights, their
+average, the optimisers' state and a step number, and a resumed run equals an unbroken one.
+Started by ``accelerate launch`` the batch is shared out over the processes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.nn import functional
+
+from xfv_core.errors import XfvError
+from xfv_core.models.rrf import PatchFaceModel
+from xfv_core.training.augment import augment, centre_crop
+from xfv_core.training.config import TrainConfig
+from xfv_core.training.curves import Curves
+from xfv_core.training.data import TrainingSet, batch_rows
+from xfv_core.training.export import export_weights
+from xfv_core.training.optim import build_optimizers, cosine_factor
+from xfv_core.training.student import Average, Student
+
+
+class ResumeError(XfvError):
+    """The checkpoint in the output folder belongs to another training."""
+
+
+class Trainer:
+    """State of a running training; ``step`` counts the optimiser steps taken."""
+
+    def __init__(self, config: TrainConfig, data: TrainingSet, out: Path) -> None:
+        self.config, self.data, self.out = config, data, out
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(), mixed_precision=config.precision
+        )
+        self.rows, self.held = data.split(config.holdout)
+        set_seed(config.seed)
+        student = Student(
+            _channels_last(config.build_model()),
+            config.losses,
+            target_dim=data.targets.shape[1],
+            identities=data.identities,
+        )
+        if config.compile:
+            student.model.encoder.compile()
+        self.student = student
+        optimizers = build_optimizers(
+            student, lr=config.lr, muon_lr=config.muon_lr, weight_decay=config.weight_decay
+        )
+        self.wrapped, *self.optimizers = self.accelerator.prepare(student, *optimizers)
+        self.average = Average(student.model, config.ema)  # on the device by now
+        self.peaks = [[g["lr"] for g in o.param_groups] for o in self.optimizers]
+        self.step = 0
+        self.seconds = 0.0
+
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.accelerator.is_main_process
+
+    def run(self, until: int | None = None) -> None:
+        """Resume if there is a checkpoint, train to step ``until`` (default: all), and save."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.resume()
+        curves = Curves(self.out, keep=self.step) if self.main else None
+        last = min(until or self.config.steps, self.config.steps)
+        saved = started = time.monotonic()
+        before = self.seconds
+        while self.step < last:
+            terms = self.advance()
+            self.seconds = before + time.monotonic() - started
+            if curves is not None:
+                self._report(curves, terms)
+                if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
+        if curves is not None:
+            self.save()
+            if self.step == self.config.steps:
+                self.export(curves)
+        self.accelerator.wait_for_everyone()
+
+    def advance(self) -> dict[str, Tensor]:
+        """One step on the next batch; returns this process's loss terms."""
+        self.wrapped.train()
+        self._set_step_sizes()
+        terms = self.wrapped(*self._batch())
+        self.accelerator.backward(terms["loss"])
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+        if self.main:
+            self.average.update(self.student.model, self.step)
+        return {name: term.detach() for name, term in terms.items()}
+
+    def averaged_model(self) -> PatchFaceModel:
+        """A copy of the network with the averaged weights, in eval mode."""
+        model = self.config.build_model().to(self.accelerator.device)
+        model.load_state_dict(self.average.tensors)
+        return _channels_last(model).eval()
+
+    def save(self) -> None:
+        """Write the checkpoint; an interrupted write leaves the former one."""
+        partial = self.out / "checkpoint.partial"
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "config": asdict(self.config),
+            "student": self.student.state_dict(),
+            "average": self.average.tensors,
+            "optimizers": [o.optimizer.state_dict() for o in self.optimizers],
+        }
+        torch.save(state, partial)
+        partial.replace(self.out / "checkpoint.pt")
+
+    def resume(self) -> None:
+        """Take up the checkpoint of the output folder, if there is one."""
+        path = self.out / "checkpoint.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self._check_same_training(state["config"], state["step"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.student.load_state_dict(state["student"])
+        for name, tensor in self.average.tensors.items():
+            tensor.copy_(state["average"][name])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.optimizer.load_state_dict(saved)
+
+    def export(self, curves: Curves) -> None:
+        """The averaged network as safetensors, its config, and what the training came to."""
+        model = self.averaged_model()
+        watched = self._watch(model)
+        written = export_weights(model, self.out / f"{self.config.name}.safetensors")
+        summary = {
+            "config": asdict(self.config),
+            "photos": len(self.rows),
+            "steps": self.step,
+            "seconds": round(self.seconds),
+            "processes": self.accelerator.num_processes,
+            "held_out": watched,
+            **written,
+        }
+        (self.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        curves.draw()
+
+    def _check_same_training(self, saved: dict[str, Any], step: int) -> None:
+        """Only the end of the schedule may differ, and only while it has had no influence."""
+        free = {"log_every", "watch_every", "checkpoint_minutes", "compile"}
+        if step <= min(saved["hold"], self.config.hold):
+            free |= {"hold", "steps"}
+        ours = asdict(self.config)
+        changed = [k for k in ours if k not in free and ours[k] != saved.get(k)]
+        if changed:
+            raise ResumeError(
+                f"{self.out} holds step {step} of a training with other values of {changed}; "
+                "choose another output folder or delete it."
+            )
+
+    def _set_step_sizes(self) -> None:
+        c = self.config
+        factor = cosine_factor(self.step, warmup=c.warmup, hold=c.hold, steps=c.steps)
+        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's share of the batch, augmented."""
+        c, process = self.config, self.accelerator.process_index
+        rows = batch_rows(self.rows, self.step, c.batch, c.seed)
+        photos, targets, labels = self.data.batch(rows[process :: self.accelerator.num_processes])
+        seed = np.random.SeedSequence((c.seed, self.step, process)).generate_state(1)[0]
+        crops = augment(photos, c.augment, torch.Generator().manual_seed(int(seed)))
+        device = self.accelerator.device
+        crops = crops.to(device, memory_format=torch.channels_last)
+        return crops, targets.to(device), labels.to(device)
+
+    def _report(self, curves: Curves, terms: dict[str, Tensor]) -> None:
+        c = self.config
+        watch = self.step % c.watch_every == 0 or self.step == c.steps
+        if not watch and self.step % c.log_every:
+            return
+        values = {name: float(term) for name, term in terms.items()}
+        if watch:
+            values |= self._watch(self.averaged_model())
+        epoch = self.step * c.batch / len(self.rows)
+        curves.add(self.step, c.steps, epoch, self.seconds, values)
+
+    @torch.no_grad()
+    def _watch(self, model: PatchFaceModel) -> dict[str, float]:
+        """Mean cosine to the teachers on the held-out photos, and of their similarities."""
+        embeddings = []
+        for start in range(0, len(self.held), 256):
+            photos, _, _ = self.data.batch(self.held[start : start + 256])
+            crops = centre_crop(photos).to(
+                self.accelerator.device, memory_format=torch.channels_last
+            )
+            with self.accelerator.autocast():
+                embeddings.append(model.embed(crops).float().cpu())
+        if not embeddings:
+            return {}
+        ours = torch.cat(embeddings)  # (H, D)
+        theirs = torch.from_numpy(self.data.targets[self.held])
+        return _agreement(ours, theirs)
+
+
+def _channels_last(model: PatchFaceModel) -> PatchFaceModel:
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _agreement(ours: Tensor, theirs: Tensor) -> dict[str, float]:
+    """Correlation of all pairs' similarities, and the mean cosine where the lengths agree."""
+    above = torch.triu_indices(len(ours), len(ours), 1)
+    pairs = torch.stack([(e @ e.T)[above[0], above[1]] for e in (ours, theirs)])
+    values = {"held_correlation": float(torch.corrcoef(pairs)[0, 1])}
+    if ours.shape == theirs.shape:
+        values["held_cosine"] = float(functional.cosine_similarity(ours, theirs).mean())
+    return values

@@ -1,0 +1,76 @@
+"""The network in training: losses around it, averaged weights beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xfv_core.models.rrf import PatchFaceModel
+from xfv_core.training.config import LossWeights
+from xfv_core.training.losses import (
+    MarginSoftmax,
+    cosine_distillation,
+    similarity_distillation,
+)
+
+
+class Student(nn.Module):
+    """A face model and the heads that only training needs; ``forward`` gives the loss terms.
+
+    The cosine term needs an embedding as long as the teachers'; another length goes through a
+    linear adapter for this term. The similarity and identity terms see the embedding itself.
+    """
+
+    def __init__(
+        self, model: PatchFaceModel, weights: LossWeights, *, target_dim: int, identities: int
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+        dim = model.embedding_dim
+        self.adapter = None if dim == target_dim else nn.Linear(dim, target_dim, bias=False)
+        self.identity = None
+        if weights.identity and identities:
+            self.identity = MarginSoftmax(
+                dim, identities, scale=weights.scale, margin=weights.margin
+            )
+
+    def forward(self, x: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Crops (B,3,112,112), unit targets (B,T), labels (B,) -> scalars, ``loss`` their sum."""
+        embeddings = self.model.embed(x)  # (B, D)
+        with torch.autocast(x.device.type, enabled=False):
+            terms = {
+                "cosine": cosine_distillation(self._adapted(embeddings), targets),
+                "similarity": similarity_distillation(embeddings, targets),
+            }
+            if self.identity is not None:
+                terms["identity"] = self.identity(embeddings, labels)
+        loss = sum(getattr(self.weights, name) * term for name, term in terms.items())
+        return {"loss": torch.as_tensor(loss), **terms}
+
+    def _adapted(self, embeddings: Tensor) -> Tensor:
+        if self.adapter is None:
+            return embeddings
+        return functional.normalize(self.adapter(embeddings), dim=1)
+
+
+class Average:
+    """Exponential moving average of a module's tensors, faster at the start.
+
+    After step t the decay is min(``decay``, (1+t)/(10+t)).
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.tensors = {k: v.detach().clone() for k, v in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move towards the module's present tensors; counters are copied."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        for key, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.tensors[key].lerp_(value, weight)
+            else:
+                self.tensors[key].copy_(value)

@@ -1,0 +1,228 @@
+"""The one object that the page, the command line and the API use: photos in, verdict and maps out.
+
+What is learnt from a photo (faces, embeddings, maps) is kept in memory only, under the hash of its
+pixels, for a few minutes; nothing is written and nothing is logged.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xfv_core.confidence import Calibration, decide
+from xfv_core.describe import describe
+from xfv_core.errors import XfvError
+from xfv_core.explain import Maps, make_explainer
+from xfv_core.explain.gradient import smooth
+from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box
+from xfv_core.fidelity import Fidelity, against_chance, map_curves, random_curves
+from xfv_core.hub import Progress
+from xfv_core.hub import Source as WeightSource
+from xfv_core.images import Photo, load_photo
+from xfv_core.manifest import Manifest, load_manifest
+from xfv_core.models import FaceModel, embed_all, load_model
+from xfv_core.overlay import shared_scale
+from xfv_core.results import Explanation, Portrait, Verdict
+from xfv_core.serving import Precedence, Recent
+
+KEEP_SECONDS = 300
+KEEP_RESULTS = 128
+
+Source = Photo | bytes | str | PathLike[str]
+Pair = tuple[Portrait, Portrait]
+
+
+class RequestError(XfvError):
+    """A model, method, operating point or face that does not exist was asked for."""
+
+
+class Verifier:
+    """Loads models once, remembers photos briefly; safe to call from several threads."""
+
+    def __init__(self, *, manifest: Manifest | None = None, source: WeightSource = "auto") -> None:
+        self.manifest = manifest or load_manifest()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._source = source
+        self._detector = FaceDetector(self.device)
+        self._models: dict[str, FaceModel] = {}
+        self._locks = {name: threading.Lock() for name in self.manifest.models}
+        self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
+        self._verdicts = Precedence()
+
+    def model(self, name: str, progress: Progress | None = None) -> FaceModel:
+        """The model, loaded at first use; ``progress(done, total)`` counts downloaded bytes."""
+        self.manifest.card(name)
+        with self._locks[name]:  # one a model: a slow download must not hold up the others
+            if name not in self._models:
+                self._models[name] = load_model(
+                    name, manifest=self.manifest, device=self.device, source=self._source,
+                    progress=progress,
+                )  # fmt: skip
+            return self._models[name]
+
+    def calibration(self, name: str) -> Calibration | None:
+        """The model's calibration, None where nobody has measured one."""
+        stored = self.manifest.card(name).calibration
+        return Calibration.from_dict(stored) if stored else None
+
+    def faces(self, source: Source) -> tuple[Photo, tuple[Face, ...]]:
+        """The decoded photo and its faces, largest first; raises ImageError or NoFaceError."""
+        photo = source if isinstance(source, Photo) else load_photo(source)
+        return photo, self._recent.get(
+            ("faces", photo.digest), lambda: self._detector.detect(photo.pixels)
+        )
+
+    def face_pictures(self, source: Source) -> list[NDArray[np.uint8]]:
+        """A small picture of every face, in the order of ``faces``."""
+        photo, faces = self.faces(source)
+        return [align(photo.pixels, face.landmarks).pixels for face in faces]
+
+    def portrait(self, source: Source, model: str, chosen: int = 0) -> Portrait:
+        """The photo with one face cropped as ``model`` wants it."""
+        photo, faces = self.faces(source)
+        if not 0 <= chosen < len(faces):
+            raise RequestError(f"There is no face {chosen + 1} in this photo; it has {len(faces)}.")
+        return Portrait(photo, faces, chosen, self.crop(photo, faces[chosen], model))
+
+    def crop(self, photo: Photo, face: Face, model: str) -> Crop:
+        """One face as ``model`` wants it: on the template, or the detector's box."""
+        spec = self.manifest.card(model).input
+        if spec.crop == "template":
+            return align(photo.pixels, face.landmarks, spec.size)
+        return crop_box(photo.pixels, face, spec.size, spec.margin)
+
+    def verify(
+        self,
+        a: Source,
+        b: Source,
+        *,
+        model: str | None = None,
+        operating_point: str = "balanced",
+        pick: tuple[int, int] = (0, 0),
+        progress: Progress | None = None,
+    ) -> Verdict:
+        """Are ``a`` and ``b`` the same person?
+
+        ``pick``: which face of each photo, 0 the largest. Raises XfvError with one sentence: an
+        unreadable photo, no face, an unknown model or operating point, weights out of reach.
+        """
+        name = model or self.manifest.default
+        network = self.model(name, progress)
+        with self._verdicts:
+            pair = self._pair(a, b, name, pick)
+            embeddings = [self._embedding(portrait, network) for portrait in pair]
+        similarity = float(np.clip(embeddings[0] @ embeddings[1], -1, 1))
+        return self._verdict(similarity, pair, name, operating_point)
+
+    def explain(
+        self,
+        a: Source,
+        b: Source,
+        *,
+        model: str | None = None,
+        method: str = "occlusion",
+        operating_point: str = "balanced",
+        pick: tuple[int, int] = (0, 0),
+        **options: Any,
+    ) -> Iterator[Explanation]:
+        """Ever better maps of one pair; the last also carries its measured fidelity.
+
+        ``options`` are those of the method (for occlusion: preset, mode, shape, fill). Raises as
+        ``verify`` does, and RequestError for an unknown method or option.
+        """
+        explainer = make_explainer(method, **options)
+        name = model or self.manifest.default
+        verdict = self.verify(a, b, model=name, operating_point=operating_point, pick=pick)
+        pair = self._pair(a, b, name, pick)
+        key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
+        if (known := self._recent.peek(key)) is not None:
+            maps, measured = known
+            yield _explanation(verdict, maps, pair, measured)
+            return
+        network, (x, y) = self.model(name), (portrait.tensor() for portrait in pair)
+        for maps in explainer(
+            network, x, y, threshold=verdict.threshold, steps=self._verdicts.give_way
+        ):
+            yield _explanation(verdict, maps, pair)
+        measured = self._fidelity(network, x, y, maps, _identity(pair))
+        self._recent.put(key, (maps, measured))
+        yield _explanation(verdict, maps, pair, measured)
+
+    def explained(self, a: Source, b: Source, **request: Any) -> Explanation:
+        """The last of ``explain``: final maps with their fidelity."""
+        *_, last = self.explain(a, b, **request)
+        return last
+
+    def _pair(self, a: Source, b: Source, model: str, pick: tuple[int, int]) -> Pair:
+        sides = []
+        for side, source, chosen in zip(("first", "second"), (a, b), pick, strict=True):
+            try:
+                sides.append(self.portrait(source, model, chosen))
+            except XfvError as problem:
+                raise type(problem)(f"The {side} photo: {problem}") from problem
+        return sides[0], sides[1]
+
+    def _embedding(self, portrait: Portrait, network: FaceModel) -> NDArray[np.float32]:
+        return self._recent.get(
+            ("embedding", portrait.identity, network.name),
+            lambda: embed_all(network, portrait.tensor()[None], fast=False)[0].cpu().numpy(),
+        )
+
+    def _verdict(self, similarity: float, pair: Pair, model: str, point: str) -> Verdict:
+        calibration = self.calibration(model)
+        if calibration is None:
+            threshold, point = self.manifest.card(model).indicative_similarity, "indicative"
+            same, p, confidence = similarity >= threshold, None, None
+        else:
+            threshold = calibration.point(point).threshold
+            same, p, confidence = decide(calibration, similarity, point)
+        notes = [
+            f"{side} photo: {note}"
+            for side, portrait in zip(("First", "Second"), pair, strict=True)
+            for note in portrait.notes
+        ]
+        return Verdict(
+            similarity=similarity,
+            distance=1 - similarity,
+            threshold=threshold,
+            same=same,
+            probability_same=p,
+            confidence=confidence,
+            operating_point=point,
+            model=model,
+            calibrated=calibration is not None,
+            faces=(pair[0].chosen, pair[1].chosen),
+            notes=tuple(notes),
+        )
+
+    def _fidelity(
+        self, network: FaceModel, x: Tensor, y: Tensor, maps: Maps, pair: Hashable
+    ) -> Fidelity:
+        """Deletion and insertion against chance; chance is shared by all methods of a pair."""
+        steps = self._verdicts.give_way
+        chance = self._recent.get(
+            ("chance", pair, network.name), lambda: random_curves(network, x, y, steps=steps)
+        )
+        return against_chance(map_curves(network, x, y, maps, steps=steps), chance)
+
+
+def _identity(pair: Pair) -> Hashable:
+    return tuple(portrait.identity for portrait in pair)
+
+
+def _explanation(
+    verdict: Verdict, maps: Maps, pair: Pair, fidelity: Fidelity | None = None
+) -> Explanation:
+    raw = maps.details.get("raw", False)
+    drawn = replace(maps, a=smooth(maps.a), b=smooth(maps.b)) if raw else maps
+    scale = shared_scale(drawn)
+    sentence = describe(drawn, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
+    return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity)
