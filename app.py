@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import typer  # noqa: E402
+from gradio.data_classes import ImageData  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 
 from xfv_core import Explanation, Verifier, XfvError, render  # noqa: E402
@@ -35,10 +38,11 @@ THEME = gr.themes.Base(
 KEEP_SECONDS = 300
 MAX_UPLOAD = "40mb"
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
-VIEW_JS = "v => { document.documentElement.classList.toggle('whole-photo', v !== 'Face') }"
+VIEW_JS = "v => { document.getElementById('maps').classList.toggle('whole-photo', v !== 'Face') }"
 VERDICTS = {"concurrency_id": "verdict", "concurrency_limit": 2, "api_visibility": "private"}
 MAPS = {"concurrency_id": "maps", "concurrency_limit": 1, "api_visibility": "private"}
-SILENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# in the queue, because a change of state is only noticed there
+SILENT = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 verifier = Verifier()
 
@@ -71,6 +75,16 @@ def compare(
         return render.problem(str(problem)), *galleries, 0
     card, calibration = verifier.manifest.card(model), verifier.calibration(model)
     return render.answer(verdict, card, calibration), *galleries, asked + 1
+
+
+def verify(photo_a: str | None, photo_b: str | None, model: str, point: str) -> dict[str, Any]:
+    """The verdict on two photos with its calibrated probability, for programs."""
+    try:
+        if not (photo_a and photo_b):
+            raise XfvError("Two photos are needed.")
+        return asdict(verifier.verify(photo_a, photo_b, model=model, operating_point=point))
+    except XfvError as problem:
+        raise gr.Error(str(problem), print_exception=False) from problem
 
 
 def faces_of(photo: str | None) -> gr.Gallery:
@@ -129,19 +143,43 @@ def save(explanation: Explanation | None, strength: float, surface: str) -> list
     return buttons
 
 
+def file_of(payload: ImageData | None) -> str | bytes | None:
+    """The path of an upload, or the bytes of a data URL; no other file of this machine.
+
+    It stands in for the widget's own preprocessing, which decodes whatever Pillow can: what is
+    safe to decode, our own loader decides.
+    """
+    if payload is None:
+        return None
+    if payload.url and payload.url.startswith("data:"):
+        return data_of(payload.url)
+    path = Path(payload.path or "").resolve()
+    if not path.is_relative_to(Path(_FOLDER.name).resolve()):
+        raise gr.Error("Upload a photo; other files are not read.", print_exception=False)
+    return str(path)
+
+
+def data_of(url: str) -> bytes:
+    """The bytes of a base64 data URL."""
+    try:
+        return base64.b64decode(url.partition(",")[2], validate=True)
+    except ValueError as error:
+        raise gr.Error("This data URL is damaged.", print_exception=False) from error
+
+
 def photo_input(label: str, side: str) -> tuple[gr.Image, gr.Gallery]:
     """One photo and, below it, the faces to choose from where there are several."""
     with gr.Column(min_width=0):
         photo = gr.Image(
             label=label,
             type="filepath",
-            image_mode=None,  # the file as it came: our own loader decides what is safe to decode
             sources=["upload", "webcam", "clipboard"],
             webcam_options=gr.WebcamOptions(mirror=False),
             buttons=["fullscreen"],
             height="var(--photo-height)",
             elem_id=f"photo-{side}",
         )
+        vars(photo)["preprocess"] = file_of
         faces = gr.Gallery(
             label="Which face?", visible=False, columns=4, height=120, allow_preview=False,
             buttons=[], interactive=False, elem_id=f"faces-{side}",
@@ -223,12 +261,17 @@ def build() -> gr.Blocks:
                     for kind in ("PNG", "JPEG")
                 ]
         gr.HTML(render.LIMITS)
+        gr.Button(visible=False).click(
+            verify, [photo_a, photo_b, model, point], gr.JSON(visible=False),
+            api_name="verify", **{**VERDICTS, "api_visibility": "public"},
+        )  # fmt: skip
 
         pair = [photo_a, photo_b, pick_a, pick_b, model, point]
         options = [preset, mode, shape, fill]
         explaining = asked.change(
-            explain, [asked, *pair, method, *options], [view, shown], show_progress="hidden", **MAPS
-        )
+            explain, [asked, *pair, method, *options], [view, shown], show_progress="hidden",
+            trigger_mode="multiple", **MAPS,
+        )  # fmt: skip
         to_save = ([shown, strength, surface], pictures)
         explaining.then(save, *to_save, show_progress="hidden", **MAPS)
         to_compare = (compare, [*pair, asked], [answer, faces_a, faces_b, asked])

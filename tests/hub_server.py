@@ -59,6 +59,7 @@ class HubServer:
     endpoint : its URL; :attr:`refused` is the URL of a port where nobody listens.
     fault : what goes wrong from now on, None for nothing.
     fault_gets : with a fault of the body, how many GETs it hits before things are well again.
+    halfway : an event to wait for in the middle of a body, None for no pause.
     redirect : answer with a 302 to another origin, as the real Hub does for large files.
     requests : all :class:`Request` so far.
     """
@@ -68,6 +69,7 @@ class HubServer:
         self.requests: list[Request] = []
         self.redirect = False
         self.fault_gets: int | None = None
+        self.halfway: threading.Event | None = None
         self.closing = threading.Event()
         self._fault: Fault | None = None
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -82,6 +84,8 @@ class HubServer:
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
+        if self.halfway is not None:
+            self.halfway.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -184,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _body(self, headers: dict[str, str], data: bytes) -> None:
-        fault = self._body_fault()
+        hub, fault = self.server.hub, self._body_fault()
         if fault == "other_bytes":
             data = data[:-1] + bytes([data[-1] ^ 1])
         if fault not in ("short_without_length", "long_body"):
@@ -197,7 +201,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "trickle":
             self._trickle(data)
         else:
-            self.wfile.write(data)
+            middle = len(data) // 2
+            self.wfile.write(data[:middle])
+            if hub.halfway is not None:
+                hub.halfway.wait()
+            self.wfile.write(data[middle:])
 
     def _body_fault(self) -> Fault | None:
         hub = self.server.hub

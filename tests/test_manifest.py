@@ -145,6 +145,30 @@ def test_what_cannot_be_is_refused_with_its_place(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("metric", "similarity"), [("cosine distance", 0.75), ("cosine similarity", 0.25)]
+)
+def test_a_published_threshold_is_given_as_a_similarity(
+    tmp_path: Path, metric: str, similarity: float
+) -> None:
+    threshold = {"metric": metric, "value": 0.25, "source": "x"}
+    file = with_change("models.net.indicative_threshold", threshold)
+    card = load_manifest(written(tmp_path, file)).card("net")
+    assert card.indicative_similarity == similarity
+
+
+@pytest.mark.parametrize(
+    "threshold", [None, {"metric": "euclidean distance", "value": 0.25, "source": "x"}]
+)
+def test_without_a_published_cosine_threshold_there_is_no_similarity(
+    tmp_path: Path, threshold: Any
+) -> None:
+    file = with_change("models.net.indicative_threshold", threshold)
+    card = load_manifest(written(tmp_path, file)).card("net")
+    with pytest.raises(ManifestError, match="No cosine threshold is published for net: run"):
+        _ = card.indicative_similarity
+
+
 def test_a_model_with_neither_hub_nor_bundled_copy_is_refused(tmp_path: Path) -> None:
     file = with_change("models.net.hub", None)
     file["models"]["net"]["bundled"] = None

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from xfv_core import Verdict, Verifier, XfvError
+from xfv_core import Verifier, XfvError
+from xfv_core.manifest import save_manifest
 
 app = typer.Typer(
     add_completion=False,
@@ -23,21 +24,13 @@ Point = Annotated[str, typer.Option("--at", help="Operating point: balanced, bes
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def said(verdict: Verdict) -> str:
-    """The verdict in one line."""
-    words = "same person" if verdict.same else "different people"
-    if verdict.probability_same is None:
-        return f"{words} (similarity {verdict.similarity:.3f}, not calibrated)"
-    return f"{words} (P(same) {verdict.probability_same:.4f}, similarity {verdict.similarity:.3f})"
-
-
 @app.command()
 def verify(
     a: Path, b: Path, model: Model = "sface", at: Point = "balanced", as_json: Json = False
 ) -> None:
     """Are the faces in photos A and B the same person?"""
     verdict = Verifier().verify(a, b, model=model, operating_point=at)
-    typer.echo(json.dumps(asdict(verdict), indent=2) if as_json else said(verdict))
+    typer.echo(json.dumps(asdict(verdict), indent=2) if as_json else verdict.sentence)
     for note in () if as_json else verdict.notes:
         typer.echo(f"note: {note}", err=True)
 
@@ -56,9 +49,12 @@ def explain(
 ) -> None:
     """Why? Maps of one pair, what they show in words, and their measured fidelity."""
     options = {"preset": preset} if preset else {}
-    explanation = Verifier().final(a, b, model=model, operating_point=at, method=method, **options)
+    explanation = Verifier().explained(
+        a, b, model=model, operating_point=at, method=method, **options
+    )
     if out:
-        out.write_bytes(explanation.picture(out.suffix, strength))
+        kind = "png" if out.suffix.lower() == ".png" else "jpeg"
+        out.write_bytes(explanation.figure(kind, strength=strength))
     typer.echo(json.dumps(explanation.to_dict(), indent=2) if as_json else explanation.sentence)
 
 
@@ -85,23 +81,23 @@ def models(as_json: Json = False) -> None:
 
 
 Pairs = Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV (path_a,path_b,label), or lfw.")]
-Images = Annotated[Path | None, typer.Option(help="Folder or tar of aligned crops.")]
-Photos = Annotated[Path | None, typer.Option(help="Folder or tar of whole photos.")]
+Partial = Annotated[bool, typer.Option(help="Leave out pairs whose photos are absent.")]
 
 
 @app.command()
 def calibrate(
     model: Model = "sface",
     pairs: Pairs = "lfw",
-    images: Images = None,
-    photos: Photos = None,
-    partial: Annotated[bool, typer.Option(help="Leave out pairs whose photos are absent.")] = False,
+    images: Annotated[Path | None, typer.Option(help="Folder or tar of aligned crops.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="Folder or tar of whole photos.")] = None,
+    partial: Partial = False,
 ) -> None:
     """Fit and check a model's probability on labelled pairs; store it in weights.json.
 
-    --pairs lfw fetches LFW through scikit-learn (200 MB) and uses its photos.
+    --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB).
     """
     from xfv_core.evaluation.calibration import calibrate_model
+    from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
 
     verifier = Verifier()
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
@@ -110,7 +106,7 @@ def calibrate(
         pair_set,
         images=images,
         photos=photos or (pair_set.root if pairs == "lfw" else None),
-        crop_photo=central_crop(verifier, model),
+        crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
         partial=partial,
     )
     save_manifest(verifier.manifest.with_calibration(model, calibration.to_dict()))
@@ -121,28 +117,32 @@ def calibrate(
 def evaluate(
     pairs: Pairs = "lfw",
     model: Model = "sface",
-    images: Images = None,
-    aligned: Annotated[bool, typer.Option(help="The photos are aligned crops already.")] = False,
-    partial: Annotated[bool, typer.Option(help="Leave out pairs whose photos are absent.")] = False,
+    images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
+    aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
+    partial: Partial = False,
     as_json: Json = False,
 ) -> None:
-    """Verification accuracy on labelled pairs, with intervals."""
-    from xfv_core.evaluation.calibration import measure
-    from xfv_core.evaluation.verification import verify as verification
+    """Verification accuracy on labelled pairs, with 95 % intervals.
+
+    Sets with folds are judged at the threshold of the other folds, other sets at the model's
+    calibrated one.
+    """
+    from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
+    from xfv_core.evaluation.verification import evaluate_model
 
     verifier = Verifier()
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
-    calibration = verifier.calibration(model)
-    root = images or pair_set.root
-    similarities = measure(
+    table = evaluate_model(
         verifier.model(model),
         pair_set,
-        images=root if aligned else None,
-        photos=None if aligned else root,
-        crop_photo=central_crop(verifier, model),
+        images or pair_set.root,
+        crop_photo=None if aligned else lambda photo: verifier.central_crop(photo, model).pixels,
+        calibration=verifier.calibration(model),
         partial=partial,
-        degrade=False,
     )
+    typer.echo(json.dumps(table, indent=2) if as_json else describe_table(table))
+
+
 def main() -> None:
     """Run; a problem the user can act on is one line on stderr and exit code 1."""
     try:

@@ -18,7 +18,6 @@ from typing import Any, Literal
 import huggingface_hub as hf
 import safetensors.torch
 from huggingface_hub import constants
-from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import tqdm
 from safetensors import SafetensorError
 from torch import Tensor
@@ -130,8 +129,8 @@ def _fetch(card: ModelCard, hub: HubFile, endpoint: str, bar: type[tqdm]) -> byt
         return attempt()
 
 
-def _reporting_bar(hear: Callable[[int], None]) -> type[tqdm]:
-    """A silent class for ``tqdm_class``; Xet makes two bars of it, bytes received and written."""
+def reporting_bar(hear: Callable[[int], None]) -> type[tqdm]:
+    """A class for ``tqdm_class`` that prints nothing; Xet makes two bars, received and written."""
 
     class Bar(tqdm):
         monitor_interval = 0  # or each class would leave a thread behind
@@ -154,7 +153,7 @@ def _download(
 ) -> bytes:
     """:func:`_fetch` in a thread of its own, which is left to itself when nothing new arrives."""
     outcome: list[bytes | BaseException] = []
-    done, shown, heard = 0, 0, time.monotonic()
+    done, heard = 0, time.monotonic()
 
     def hear(count: int) -> None:
         nonlocal done, heard
@@ -162,22 +161,19 @@ def _download(
 
     def run() -> None:
         try:
-            outcome.append(_fetch(card, hub, endpoint, _reporting_bar(hear)))
+            outcome.append(_fetch(card, hub, endpoint, reporting_bar(hear)))
         except BaseException as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name="download", daemon=True)
     thread.start()
     while thread.is_alive() and time.monotonic() - heard < silence:
         thread.join(0.1)
-        if progress and done > shown:
-            progress(shown := done, card.bytes)
+        if progress:
+            progress(min(done, card.bytes), card.bytes)
     stalled = f"nothing new in {silence:g} s after {done:,} of {card.bytes:,} bytes"
-    result = outcome[0] if outcome else TimeoutError(stalled)
-    if isinstance(result, bytes):
+    if isinstance(result := outcome[0] if outcome else TimeoutError(stalled), bytes):
         return result
-    reason = str(result).partition("\n\n")[2] or str(result) or type(result).__name__
-    raise WeightsError(
-        f"Could not fetch {hub} from {endpoint} ({reason.splitlines()[0].rstrip('.')}); "
-        f"try again later or choose another model."
-    ) from result
+    text = str(result).partition("\n\n")[2] or str(result) or type(result).__name__
+    reason = f"Could not fetch {hub} from {endpoint} ({text.splitlines()[0].rstrip('.')})"
+    raise WeightsError(f"{reason}; try again later or choose another model.") from result

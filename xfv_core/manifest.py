@@ -116,6 +116,18 @@ class ModelCard:
         if self.indicative_threshold is not None:
             _indicative(self.indicative_threshold)
 
+    @property
+    def indicative_similarity(self) -> float:
+        """The published threshold as a cosine similarity; ManifestError where there is none."""
+        match self.indicative_threshold:
+            case {"metric": "cosine similarity", "value": value}:
+                return float(value)
+            case {"metric": "cosine distance", "value": value}:
+                return 1 - float(value)
+        raise ManifestError(
+            f"No cosine threshold is published for {self.name}: run python -m xfv_core calibrate."
+        )
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -222,11 +222,14 @@ def _trust(explanation: Explanation) -> str:
     chance = tip(
         "chance",
         f"{fidelity.n_random} random smooth maps. Gain: area between the curves when 0 to 100 % of "
-        "the face is blackened, most similar places first; ± is the spread of the random maps.",
+        "the face is blackened, in the order of the map; ± is the spread of the random maps.",
     )
     said = escape(fidelity.sentence).replace("chance", chance)
+    than_random = (
+        "" if fidelity.empty else f" It beats {beaten} of {fidelity.n_random} random maps."
+    )
     return (
-        f'<div class="trust">{said} It beats {beaten} of {fidelity.n_random} random maps.'
+        f'<div class="trust">{said}{than_random}'
         f"<details><summary>Show the curves</summary>{curves(fidelity)}</details></div>"
         f'<p class="cost">{cost.passes:,} network passes, {cost.seconds:.1f} s</p>'
     )

@@ -71,7 +71,7 @@ class Recent:
 
 
 class Precedence:
-    """Short work first: ``with precedence:`` around it; long work calls ``give_way`` now and then."""
+    """Short work goes first: ``with precedence:`` around it, ``give_way`` now and then in long work."""
 
     PATIENCE = 5.0  # seconds; long work must not starve under a stream of short work
 

@@ -22,8 +22,8 @@ from xfv_core.describe import describe
 from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, make_explainer
 from xfv_core.explain.gradient import smooth
-from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box
-from xfv_core.fidelity import Fidelity, against_chance, map_curves, random_curves
+from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
+from xfv_core.fidelity import Fidelity, Kind, against_chance, map_curves, random_curves
 from xfv_core.hub import Progress
 from xfv_core.hub import Source as WeightSource
 from xfv_core.images import Photo, load_photo
@@ -99,6 +99,11 @@ class Verifier:
             return align(photo.pixels, face.landmarks, spec.size)
         return crop_box(photo.pixels, face, spec.size, spec.margin)
 
+    def central_crop(self, source: Source, model: str) -> Crop:
+        """The face nearest to the photo's middle, which is the labelled one in data sets."""
+        photo, faces = self.faces(source)
+        return self.crop(photo, faces[pick_central(faces, photo.pixels.shape)], model)
+
     def verify(
         self,
         a: Source,
@@ -152,7 +157,7 @@ class Verifier:
             network, x, y, threshold=verdict.threshold, steps=self._verdicts.give_way
         ):
             yield _explanation(verdict, maps, pair)
-        measured = self._fidelity(network, x, y, maps, _identity(pair))
+        measured = self._fidelity(network, x, y, maps, pair, verdict.same)
         self._recent.put(key, (maps, measured))
         yield _explanation(verdict, maps, pair, measured)
 
@@ -204,14 +209,21 @@ class Verifier:
         )
 
     def _fidelity(
-        self, network: FaceModel, x: Tensor, y: Tensor, maps: Maps, pair: Hashable
+        self, network: FaceModel, x: Tensor, y: Tensor, maps: Maps, pair: Pair, same: bool
     ) -> Fidelity:
-        """Deletion and insertion against chance; chance is shared by all methods of a pair."""
+        """Of what speaks for the verdict, or, where nothing does, of what speaks against it.
+
+        The curves of chance are shared by all methods of a pair.
+        """
         steps = self._verdicts.give_way
         chance = self._recent.get(
-            ("chance", pair, network.name), lambda: random_curves(network, x, y, steps=steps)
+            ("chance", _identity(pair), network.name),
+            lambda: random_curves(network, x, y, steps=steps),
         )
-        return against_chance(map_curves(network, x, y, maps, steps=steps), chance)
+        curves = map_curves(network, x, y, maps, steps=steps)
+        kinds: tuple[Kind, Kind] = ("similar", "dissimilar") if same else ("dissimilar", "similar")
+        found = [against_chance(curves, chance, kind) for kind in kinds]
+        return found[1] if found[0].empty else found[0]
 
 
 def _identity(pair: Pair) -> Hashable:

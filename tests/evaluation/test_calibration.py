@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from xfv_core.evaluation.calibration import (
     measure,
 )
 from xfv_core.evaluation.pairs import PairsError, PairSet
-from xfv_core.evaluation.verification import verify
+from xfv_core.evaluation.verification import evaluate_model, verify
 from xfv_core.models.base import FaceModel
 
 
@@ -181,6 +183,38 @@ def test_crops_of_the_wrong_size_and_files_that_are_no_pictures_are_refused(colo
     victim.write_bytes(b"not a picture")
     with pytest.raises(PairsError, match="not a picture"):
         measure(MeanColour(), coloured, images=coloured.root)
+
+
+def test_evaluating_without_folds_uses_the_calibrated_threshold_and_names_lost_photos(coloured):
+    calibration = calibrate_model(MeanColour(), coloured, images=coloured.root)
+    unlucky = (coloured.root / coloured.paths_a[5]).read_bytes()
+
+    def crop(photo: bytes):
+        if photo == unlucky:
+            raise NoFaceError("no face")
+        return decode(photo)
+
+    table = evaluate_model(
+        MeanColour(), coloured, coloured.root, crop_photo=crop, calibration=calibration
+    )
+    assert json.loads(json.dumps(table))["lost"] == [coloured.paths_a[5]]
+    assert table["threshold"] == calibration.point("balanced").threshold
+    assert (table["path"], table["n_genuine"], table["n_impostor"]) == ("served", 59, 59)
+
+
+def test_evaluating_aligned_crops_by_folds_needs_no_calibration(coloured):
+    folded = replace(coloured, folds=np.arange(120) % 3)
+    table = evaluate_model(MeanColour(), folded, coloured.root)
+    assert (table["path"], table["threshold"], len(table["fold_accuracies"])) == (
+        "aligned",
+        None,
+        3,
+    )
+
+
+def test_evaluating_without_folds_or_calibration_says_what_to_do(coloured):
+    with pytest.raises(PairsError, match="run the calibrate command first"):
+        evaluate_model(MeanColour(), coloured, coloured.root)
 
 
 def test_a_run_without_photos_is_refused(coloured):

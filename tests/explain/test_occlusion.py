@@ -309,15 +309,12 @@ def test_progress_grows_and_ends_at_one(photos: tuple[Tensor, Tensor]) -> None:
 
 
 def test_the_caller_can_stop_between_batches(photos: tuple[Tensor, Tensor]) -> None:
-    class Cancelled(Exception):
-        pass
-
     def cancel(share: float) -> None:
         if share > 0.2:
-            raise Cancelled
+            raise InterruptedError
 
     model = Scene()
-    with pytest.raises(Cancelled):
+    with pytest.raises(InterruptedError):
         list(Occlusion("full")(model, *photos, threshold=0.3, steps=cancel))
     assert sum(model.batches) < 0.3 * 2 * PRESETS["full"].masks
 
@@ -378,7 +375,7 @@ def test_bfloat16_maps_of_a_real_pair_correlate_with_fp32_at_0_999(
     lfw_pair: tuple[Tensor, Tensor],
 ) -> None:
     model = load_model("sface")
-    half, full = (final(Occlusion("fast", fast=fast), *lfw_pair, model) for fast in (True, False))
+    half, full = (final(Occlusion("fast", bfloat16=b), *lfw_pair, model) for b in (True, False))
     assert np.corrcoef(half.a.ravel(), full.a.ravel())[0, 1] > 0.999
     assert np.corrcoef(half.b.ravel(), full.b.ravel())[0, 1] > 0.999
 

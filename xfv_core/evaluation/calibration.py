@@ -125,6 +125,7 @@ def measure(
     photos: Path | None = None,
     crop_photo: CropPhoto | None = None,
     partial: bool = False,
+    degraded_copies: bool = True,
 ) -> Similarities:
     """Embed every photo of ``pairs`` once per path and compare the pairs.
 
@@ -143,7 +144,7 @@ def measure(
     degraded: dict[str, Floats] = {}
     lost: list[str] = []
     for path, (root, crop) in sources.items():
-        copies = {} if paths else DEGRADATIONS
+        copies = DEGRADATIONS if degraded_copies and not paths else {}
         with PhotoStore(root) as store:
             names = [name for name in pairs.photos if not partial or name in store]
             embeddings, without_face = _embed(model, store, names, crop, copies, path)

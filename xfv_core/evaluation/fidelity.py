@@ -1,4 +1,4 @@
-"""Fidelity of methods over many pairs: does hiding what a map marks beat chance, and by how much?"""
+"""Fidelity over many pairs: how often does a method's map beat chance, and by how much?"""
 
 from __future__ import annotations
 

@@ -9,12 +9,15 @@ pairs that share a photo are counted as independent, as everywhere in the litera
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from xfv_core.confidence import Calibration
 from xfv_core.confidence.curves import Floats, Labels
 from xfv_core.confidence.scores import (
     FMR_TARGETS,
@@ -28,6 +31,9 @@ from xfv_core.confidence.scores import (
     operating_point,
     wilson,
 )
+from xfv_core.evaluation.calibration import ALIGNED, SERVED, CropPhoto, measure
+from xfv_core.evaluation.pairs import PairsError, PairSet
+from xfv_core.models.base import FaceModel
 
 RESAMPLES = 500
 ROC_FMRS = np.concatenate([[0.0], np.logspace(-4, 0, 81)])
@@ -104,6 +110,48 @@ def verify(
         ),
         roc=roc(rates),
     )
+
+
+def evaluate_model(
+    model: FaceModel,
+    pairs: PairSet,
+    root: Path | None,
+    *,
+    crop_photo: CropPhoto | None = None,
+    calibration: Calibration | None = None,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """``verify`` a model on photos in ``root``, as plain data: its folds, or else the balanced
+    threshold of ``calibration``. Without ``crop_photo`` the photos are aligned crops already.
+
+    Pairs with a photo in which no face was found are left out and those photos named in ``lost``.
+    """
+    threshold = None
+    if pairs.folds is None:
+        if calibration is None:
+            raise PairsError(
+                f"{pairs.name} has no folds to choose a threshold on and {model.name} is not "
+                "calibrated: run the calibrate command first"
+            )
+        threshold = calibration.point("balanced").threshold
+    found = measure(
+        model,
+        pairs,
+        images=root if crop_photo is None else None,
+        photos=root,
+        crop_photo=crop_photo,
+        partial=partial,
+        degraded_copies=False,
+    )
+    path = ALIGNED if crop_photo is None else SERVED
+    s = found.paths[path]
+    there = np.isfinite(s)
+    if len(set(pairs.labels[there])) < 2:
+        raise PairsError(f"{pairs.name}: no genuine or no impostor pair is left to evaluate")
+    folds = None if pairs.folds is None else pairs.folds[there]
+    result = verify(s[there], pairs.labels[there], folds=folds, threshold=threshold)
+    about = {"model": model.name, "pairs": pairs.name, "path": path, "lost": list(found.lost)}
+    return about | asdict(result)
 
 
 def held_out_verdicts(

@@ -15,7 +15,7 @@ from xfv_core.models.base import FaceModel
 
 @dataclass(frozen=True)
 class Cost:
-    """What a map cost: network passes (forward and backward each count one per image) and seconds."""
+    """What a map cost: network passes (forward, backward: one each per image) and seconds."""
 
     passes: int
     seconds: float

@@ -32,7 +32,6 @@ MODES = (1, 2, 3)
 FILLS = ("black", "mean", "noise")
 REFINE = 64  # masks per photo between two maps of the stream
 NONE = 1e-6  # a sum of masks below this is rounding
-SMOOTH_RADIUS, SMOOTH_SIGMA = 2, 5.0  # the paper's 5x5 Gaussian, px at 112
 
 _Step = tuple[int, int, "NDArray[np.float32] | None"]
 
@@ -50,7 +49,7 @@ class Occlusion:
     mode : 1, 2 or 3, see above. "paper" takes the uncovered δ(e_A, e_B) as the baseline of mode 1.
     shape, fill : of the patches; noise is one seeded uniform image for both photos.
     edge : width of a blurred patch border, px at 112.
-    fast : allow bfloat16.
+    bfloat16 : allow it, where it is native.
     """
 
     preset: str = "standard"
@@ -59,7 +58,7 @@ class Occlusion:
     fill: str = "black"
     edge: float = 0.0
     seed: int = 0
-    fast: bool = True
+    bfloat16: bool = True
 
     def __post_init__(self) -> None:
         known = {"preset": tuple(PRESETS), "mode": MODES, "shape": SHAPES, "fill": FILLS}
@@ -101,13 +100,13 @@ class Occlusion:
         preset = PRESETS[self.preset]
         grids = patch_grids(preset, photos.shape[-1], self.shape, self.edge)
         fill = self._fill(photos)
-        plain = embed_all(model, photos, fast=self.fast).cpu()  # (2,D)
+        plain = embed_all(model, photos, fast=self.bfloat16).cpu()  # (2,D)
         covered = [plain[:, None][:, :0] for _ in grids]  # each (2,n,D), n = 0 as yet
         done, shown, total = 0, 0, sum(map(len, grids))
         for index, part in _batches(grids):
             masks = grids[index].masks(part).to(photos.device)  # (n,1,S,S)
             x = torch.lerp(photos[:, None], fill[:, None], masks)  # (2,n,3,S,S)
-            embeddings = embed_all(model, x.flatten(0, 1), fast=self.fast).cpu()
+            embeddings = embed_all(model, x.flatten(0, 1), fast=self.bfloat16).cpu()
             covered[index] = torch.cat([covered[index], embeddings.unflatten(0, (2, -1))], dim=1)
             done += len(masks)
             due = done == total or done - shown >= REFINE
@@ -161,9 +160,8 @@ def occlusion_maps(
     if not sizes:
         return None
     maps = np.mean(sizes, axis=0, dtype=np.float64)  # (2,S,S)
-    scale = maps.shape[-1] / SIDE
-    sigma, radius = SMOOTH_SIGMA * scale, round(SMOOTH_RADIUS * scale)
-    maps = gaussian_filter(maps, sigma=sigma, radius=radius, axes=(1, 2)).astype(np.float32)
+    radius, sigma = (px * maps.shape[-1] / SIDE for px in preset.blur)
+    maps = gaussian_filter(maps, sigma, radius=round(radius), axes=(1, 2)).astype(np.float32)
     return _to_unit_peak(maps) if preset.faithful else maps
 
 

@@ -1,0 +1,291 @@
+"""The page as a person meets it: a real server, headless Chromium, a fake webcam."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image, ImageOps
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.bad_images import bad_images
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+PATIENCE = 120_000  # ms; a limit for a hung page, not a figure
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+ANSWER, MAPS = "#answer .xfv-answer", "#maps .xfv-maps"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    if CHROMIUM is None:
+        if os.environ.get("XFV_REQUIRE_BROWSER"):
+            pytest.fail("Chromium is required here and was not found")
+        pytest.skip("no Chromium on this machine")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Address of a freshly started app; the log must hold no stack trace when it ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    log: list[str] = []
+    for line in process.stdout:
+        log.append(line)
+        if "Running on" in line:
+            break
+    rest = threading.Thread(target=lambda: log.extend(process.stdout or []), daemon=True)
+    rest.start()
+    yield f"http://127.0.0.1:{port}/"
+    running = process.poll() is None
+    process.terminate()
+    process.wait(30)
+    rest.join(10)
+    assert running, "the server died:\n" + "".join(log)
+    assert "Traceback" not in "".join(log), "".join(log)
+
+
+@pytest.fixture(scope="module")
+def webcam(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
+    """A film for Chromium's fake camera: one face, standing still."""
+    film = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    with Image.open(examples / "obama2.jpg") as photo:
+        ImageOps.pad(photo, (640, 480)).save(film.with_suffix(".jpg"), quality=95)
+    film.write_bytes(film.with_suffix(".jpg").read_bytes() * 30)
+    return film
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, webcam: Path) -> Iterator[Browser]:
+    camera = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={webcam}",
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *camera])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a fresh profile; at the end nothing may have come from another host."""
+    contexts: list[BrowserContext] = []
+    asked: list[str] = []
+
+    def opened(viewport: dict[str, int] = DESKTOP, dark: bool = False) -> Page:
+        scheme = "dark" if dark else "light"
+        contexts.append(
+            browser.new_context(viewport=viewport, color_scheme=scheme, permissions=["camera"])  # type: ignore[arg-type]
+        )
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page.on("request", lambda r: asked.append(r.url))
+        page.goto(server + ("?__theme=dark" if dark else ""))
+        expect(page.locator(ANSWER)).to_contain_text("Drop two faces")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not [url for url in asked if not url.startswith((server, "data:", "blob:"))]
+
+
+def upload(page: Page, **photos: Path) -> None:
+    for side, photo in photos.items():
+        page.set_input_files(f"#photo-{side} input[type=file]", photo)
+
+
+def test_two_uploads_give_verdict_maps_words_and_fidelity(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+    expect(page.locator(ANSWER)).to_contain_text(re.compile(r"9\d(\.\d+)? % sure"))
+    expect(page.locator(f"{MAPS} .trust")).to_contain_text("than chance")
+    expect(page.locator(f"{MAPS} .say")).to_contain_text("First photo:")
+    assert page.locator(f"{MAPS} .on-crop img.over").count() == 2
+
+
+def test_one_click_on_an_example_gives_an_answer(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Thumbnail 4").click()
+    expect(page.locator(ANSWER)).to_contain_text("Different people")
+
+
+def test_changing_the_method_in_mid_map_shows_the_new_method(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "biden.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Different people")
+    page.get_by_role("tab", name="Gradients").click()
+    expect(page.locator(f"{MAPS} .xfv-legend")).to_contain_text("gradient")
+    expect(page.locator(f"{MAPS} .trust")).to_be_visible()
+    expect(page.locator(f"{MAPS} .say")).to_contain_text("different")
+
+
+def test_the_finished_figure_is_saved_as_png_and_as_jpeg(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama3.jpg")
+    for kind, word in (("PNG", "PNG"), ("JPEG", "JPEG")):
+        button = page.get_by_text(f"Save {word}")
+        expect(button).to_be_enabled()
+        with page.expect_download() as download:
+            button.click()
+        with Image.open(download.value.path()) as picture:
+            assert picture.format == kind
+            assert picture.width > 600
+
+
+def test_the_map_can_be_laid_over_the_whole_photo(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(f"{MAPS} .trust")).to_be_visible()
+    page.get_by_label("Whole photo").check()
+    expect(page.locator(f"{MAPS} .on-photo")).to_be_visible()
+    expect(page.locator(f"{MAPS} .on-crop")).to_be_hidden()
+
+
+def test_the_other_of_two_faces_can_be_picked(
+    open_page: Callable[..., Page], examples: Path, tmp_path: Path
+) -> None:
+    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
+        together = Image.new("RGB", (1000, 600))
+        together.paste(ImageOps.contain(one, (500, 600)), (0, 0))
+        together.paste(ImageOps.contain(two, (500, 400)), (500, 0))
+    together.save(tmp_path / "two.jpg")
+    page = open_page()
+    upload(page, a=tmp_path / "two.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("2 faces found")
+    first = page.locator(f"{ANSWER} .verdict").inner_text()
+    page.locator("#faces-a").get_by_role("button", name="Thumbnail 2").click()
+    expect(page.locator(f"{ANSWER} .verdict")).not_to_have_text(first)
+
+
+def test_a_webcam_shot_is_compared(open_page: Callable[..., Page], examples: Path) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Now the second face")
+    page.locator("#photo-b").get_by_label("Capture from camera").click()
+    page.locator("#photo-b").get_by_text("Click to Access Webcam").click()
+    page.locator("#photo-b").get_by_label("capture photo").click()
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+
+
+def test_a_photo_without_a_face_is_said_in_words_and_can_be_replaced(
+    open_page: Callable[..., Page], examples: Path, tmp_path: Path
+) -> None:
+    Image.radial_gradient("L").convert("RGB").save(tmp_path / "ball.png")
+    page = open_page()
+    upload(page, a=tmp_path / "ball.png", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("No face")
+    page.locator("#photo-a").get_by_label("Remove").or_(
+        page.locator("#photo-a").get_by_label("Clear")
+    ).first.click()
+    upload(page, a=examples / "obama.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+
+
+def test_a_file_that_is_no_photo_is_said_in_words(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    (tmp_path / "letter.png").write_text("Dear Sir or Madam")
+    page = open_page()
+    upload(page, a=tmp_path / "letter.png")
+    expect(page.locator(ANSWER)).to_contain_text("not a photo")
+
+
+def test_on_a_phone_photos_stand_side_by_side_and_the_answer_is_above_the_fold(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page(PHONE)
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+    left, right = (page.locator(f"#photo-{side}").bounding_box() for side in "ab")
+    sure = page.locator(f"{ANSWER} .sure").bounding_box()
+    assert left and right and sure
+    assert left["y"] == right["y"] and left["x"] + left["width"] <= right["x"]
+    assert sure["y"] + sure["height"] < PHONE["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_dark_mode_is_dark_with_light_text(open_page: Callable[..., Page]) -> None:
+    page = open_page(dark=True)
+    ink, paper = page.evaluate(
+        "(() => { const s = getComputedStyle(document.querySelector('.xfv-answer .verdict'));"
+        "const p = getComputedStyle(document.querySelector('.xfv-answer'));"
+        "return [s.color, p.backgroundColor] })()"
+    )
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper))
+    assert light - dark > 300
+
+
+def test_bad_files_get_a_sentence_through_the_api_and_the_server_lives(
+    server: str, examples: Path, tmp_path: Path
+) -> None:
+    client = Client(server, verbose=False)
+    good = handle_file(examples / "obama.jpg")
+    hostile = bad_images()
+    assert len(hostile) >= 25
+    for name, data in hostile.items():
+        (tmp_path / "photo").write_bytes(data)
+        with pytest.raises((AppError, httpx.HTTPStatusError)) as problem:
+            client.predict(
+                handle_file(tmp_path / "photo"), good, "sface", "balanced", api_name="/verify"
+            )
+        said = str(problem.value)
+        assert said.startswith("The first photo: ") or "413" in said, f"{name}: {said}"
+        assert "\n" not in said
+    verdict = client.predict(good, good, "sface", "balanced", api_name="/verify")
+    assert verdict["same"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{"path": "/etc/passwd"}, {"path": str(ROOT / "examples" / "obama.jpg")}, {"path": "../x.png"}],
+)
+def test_files_of_the_server_are_not_read(server: str, examples: Path, payload: object) -> None:
+    client = Client(server, verbose=False)
+    good = handle_file(examples / "obama.jpg")
+    with pytest.raises((AppError, ValueError)):
+        client.predict(payload, good, "sface", "balanced", api_name="/verify")
+
+
+def test_a_data_url_goes_through_the_same_loader(server: str, examples: Path) -> None:
+    client = Client(server, verbose=False)
+    good = handle_file(examples / "obama.jpg")
+    bomb = {"url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError, match="The first photo: "):
+        client.predict(bomb, good, "sface", "balanced", api_name="/verify")

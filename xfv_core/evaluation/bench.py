@@ -1,0 +1,245 @@
+"""Our maps against the plain way of making them, side by side: python -m xfv_core.evaluation.bench
+
+Occlusion maps against captum's, FGGB against a loop of ``torch.autograd.grad``; each rival once as
+a user would write it and once made as fast as it goes. All contenders of a race run in turn in
+every round, and a ratio is the median over rounds, so that a busy machine slows all of them alike.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from xfv_core import Verifier
+from xfv_core.evaluation.rivals import (
+    Embed,
+    Opaque,
+    captum_masks,
+    captum_occlusion,
+    fast_embed,
+    looped_fggb,
+    plain_embed,
+)
+from xfv_core.explain import Explainer, Maps
+from xfv_core.explain.gradient import FGGB
+from xfv_core.explain.masks import PRESETS
+from xfv_core.explain.occlusion import Occlusion
+from xfv_core.models.base import BATCH, FaceModel
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PHOTO_SIDE = 800  # px on the long side of a photo, for the latency of a verdict
+
+
+@dataclass(frozen=True)
+class Contender:
+    """``share``: the part of its work that ours does too; its seconds are scaled by it."""
+
+    name: str
+    run: Callable[[], object]
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """Median seconds of ours and of a rival; ``ratio`` > 1 where ours is faster."""
+
+    what: str
+    rival: str
+    ours: float
+    theirs: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run on one machine. ``agreement``: correlations and errors of maps, by what is held
+    against what; ``peak_mib``: of this process after a verdict and all maps of ours."""
+
+    machine: str
+    threads: int
+    rounds: int
+    verdict_seconds: float
+    peak_mib: float
+    agreement: dict[str, float]
+    results: tuple[Result, ...]
+
+
+def race(what: str, ours: Contender, rivals: Sequence[Contender], rounds: int) -> Iterator[Result]:
+    """One unmeasured call of ours, then ``rounds`` in which everybody runs once."""
+    ours.run()
+    times = [
+        [_seconds(contender) for contender in (ours, *rivals)]
+        for _ in tqdm(range(rounds), what, leave=False)
+    ]
+    mine, *others = zip(*times, strict=True)
+    for rival, theirs in zip(rivals, others, strict=True):
+        ratio = median(t / m for t, m in zip(theirs, mine, strict=True))
+        yield Result(what, rival.name, median(mine), median(theirs), ratio)
+
+
+def _seconds(contender: Contender) -> float:
+    began = perf_counter()
+    contender.run()
+    return (perf_counter() - began) * contender.share
+
+
+def occlusion_race(
+    model: FaceModel, photos: Tensor, preset: str, plain: Embed, rounds: int
+) -> Iterator[Result]:
+    """Ours against captum at as many masks, as it comes and made fast."""
+    masks = PRESETS[preset].masks
+    share = masks / captum_masks(preset)
+    ours = Contender("ours", lambda: final(Occlusion(preset=preset), model, photos, 0.0))
+    rivals = [
+        Contender(name, lambda e=e, n=n: captum_occlusion(e, photos, preset, n), share)  # type: ignore[misc]
+        for name, e, n in (
+            ("captum, fp32, unfolded, one mask at a time", plain, 1),
+            ("captum, same dtype, folded, batched", fast_embed(model), BATCH),
+        )
+    ]
+    yield from race(f"occlusion {preset}, 2 x {masks} masks", ours, rivals, rounds)
+
+
+def gradient_race(
+    model: FaceModel, photos: Tensor, plain: Embed, threshold: float, rounds: int
+) -> Iterator[Result]:
+    """Ours against the loop over channels, frozen and folded, unfolded, and batched."""
+    ours = Contender("ours", lambda: final(FGGB(), model, photos, threshold))
+    rivals = [
+        Contender("loop, folded, frozen", lambda: looped_fggb(model.embed, photos, threshold)),
+        Contender("loop, unfolded, not frozen", lambda: looped_fggb(plain, photos, threshold)),
+        Contender("autograd, folded, small batches",
+                  lambda: final(FGGB(), Opaque(model), photos, threshold)),
+    ]  # fmt: skip
+    yield from race(f"FGGB, 2 x {model.embedding_dim} channels", ours, rivals, rounds)
+
+
+def final(method: Explainer, model: FaceModel, photos: Tensor, threshold: float) -> Maps:
+    """The last maps of a method."""
+    *_, last = method(model, photos[0], photos[1], threshold=threshold)
+    return last
+
+
+def agreement(model: FaceModel, photos: Tensor, threshold: float) -> dict[str, float]:
+    """How near our maps are to the exact ones: the worse photo of the two."""
+    exact = looped_fggb(model.embed, photos, threshold).numpy()
+    fggb = _both(final(FGGB(), model, photos, threshold))
+    found = {
+        "FGGB and the loop, correlation": _correlation(fggb, exact),
+        "FGGB and the loop, largest error over largest value": float(
+            np.abs(fggb - exact).max() / np.abs(exact).max()
+        ),
+    }
+    for preset in PRESETS:
+        both = (Occlusion(preset=preset, bfloat16=wanted) for wanted in (True, False))
+        maps = [_both(final(method, model, photos, threshold)) for method in both]
+        found[f"occlusion {preset} and its float32, correlation"] = _correlation(*maps)
+    return found
+
+
+def _both(maps: Maps) -> np.ndarray:
+    return np.stack([maps.a, maps.b])
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    pairs = zip(first, second, strict=True)
+    return min(float(np.corrcoef(x.ravel(), y.ravel())[0, 1]) for x, y in pairs)
+
+
+def verdict_seconds(verifier: Verifier, files: Sequence[Path], rounds: int) -> float:
+    """Median time of a verdict on two photos never seen before, everything loaded."""
+    times = []
+    for i in range(rounds + 1):
+        fresh = [_never_seen(file, i) for file in files]
+        began = perf_counter()
+        verifier.verify(*fresh)
+        times.append(perf_counter() - began)
+    return median(times[1:])
+
+
+def _never_seen(file: Path, i: int) -> bytes:
+    """A JPEG of the photo at 800 px with one corner pixel of its own, so that nothing is reused."""
+    with Image.open(file) as image:
+        grow = PHOTO_SIDE / max(image.size)
+        photo = image.convert("RGB").resize([round(side * grow) for side in image.size])
+    photo.paste((8 * i, 0, 0), (0, 0, 8, 8))
+    buffer = BytesIO()
+    photo.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
+    """Measure everything on one pair of photos with the default model."""
+    verifier = Verifier()
+    name = verifier.manifest.default
+    latency = verdict_seconds(verifier, files, rounds)
+    verdict, model = verifier.verify(*files), verifier.model(name)
+    photos = torch.stack([verifier.portrait(file, name).tensor() for file in files])
+    final(FGGB(), model, photos, verdict.threshold)
+    for preset in PRESETS:
+        final(Occlusion(preset=preset), model, photos, verdict.threshold)
+    peak, plain = _peak_mib(), plain_embed(model)
+    results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
+    results += gradient_race(model, photos, plain, verdict.threshold, rounds)
+    return Report(
+        machine=f"{platform.machine()}, torch {torch.__version__}",
+        threads=torch.get_num_threads(),
+        rounds=rounds,
+        verdict_seconds=latency,
+        peak_mib=peak,
+        agreement=agreement(model, photos, verdict.threshold),
+        results=tuple(results),
+    )
+
+
+def _peak_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def written(report: Report) -> str:
+    """The report as a table."""
+    lines = [
+        f"{report.machine}, {report.threads} threads, median of {report.rounds} rounds",
+        f"verdict on two {PHOTO_SIDE} px photos {report.verdict_seconds:.2f} s; "
+        f"peak memory with all maps {report.peak_mib:.0f} MiB",
+        f"{'':34} {'against':44} {'ours s':>7} {'theirs s':>8} {'ratio':>6}",
+    ]
+    for r in report.results:
+        lines.append(f"{r.what:34} {r.rival:44} {r.ours:7.2f} {r.theirs:8.2f} {r.ratio:6.2f}")
+    lines += [f"{what}: {value:.7g}" for what, value in report.agreement.items()]
+    return "\n".join(lines)
+
+
+def main(
+    photos: Annotated[tuple[Path, Path], typer.Option(help="Two photos, a face in each.")] = (
+        EXAMPLES / "obama.jpg",
+        EXAMPLES / "obama2.jpg",
+    ),
+    preset: Annotated[list[str], typer.Option(help="Occlusion presets to race.")] = list(PRESETS),  # noqa: B006
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of every race.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Seconds of our maps and of their rivals, in one run on this machine."""
+    report = bench(photos, preset, rounds)
+    typer.echo(json.dumps(asdict(report), indent=2) if as_json else written(report))
+
+
+if __name__ == "__main__":
+    typer.run(main)
