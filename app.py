@@ -24,6 +24,7 @@ from PIL import Image, ImageOps  # noqa: E402
 
 from xfv_core import Explanation, Verifier, XfvError, render  # noqa: E402
 from xfv_core.explain.occlusion import FILLS, SHAPES  # noqa: E402
+from xfv_core.results import PictureKind, Surface  # noqa: E402
 
 HERE = Path(__file__).parent
 PAIRS = json.loads((HERE / "examples" / "pairs.json").read_text(encoding="utf-8"))["pairs"]
@@ -39,17 +40,32 @@ KEEP_SECONDS = 300
 MAX_UPLOAD = "40mb"
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
 VIEW_JS = "v => { document.getElementById('maps').classList.toggle('whole-photo', v !== 'Face') }"
-VERDICTS = {"concurrency_id": "verdict", "concurrency_limit": 2, "api_visibility": "private"}
-MAPS = {"concurrency_id": "maps", "concurrency_limit": 1, "api_visibility": "private"}
+VERDICTS: dict[str, Any] = {
+    "concurrency_id": "verdict",
+    "concurrency_limit": 2,
+    "api_visibility": "private",
+}
+MAPS: dict[str, Any] = {
+    "concurrency_id": "maps",
+    "concurrency_limit": 1,
+    "api_visibility": "private",
+}
 # in the queue, because a change of state is only noticed there
-SILENT = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+SILENT: dict[str, Any] = {
+    "concurrency_limit": None,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+
+
+Upload = str | bytes | None  # a file of ours, or the content of a data URL
 
 verifier = Verifier()
 
 
 def compare(
-    photo_a: str | None,
-    photo_b: str | None,
+    photo_a: Upload,
+    photo_b: Upload,
     pick_a: int,
     pick_b: int,
     model: str,
@@ -77,7 +93,7 @@ def compare(
     return render.answer(verdict, card, calibration), *galleries, asked + 1
 
 
-def verify(photo_a: str | None, photo_b: str | None, model: str, point: str) -> dict[str, Any]:
+def verify(photo_a: Upload, photo_b: Upload, model: str, point: str) -> dict[str, Any]:
     """The verdict on two photos with its calibrated probability, for programs."""
     try:
         if not (photo_a and photo_b):
@@ -87,7 +103,7 @@ def verify(photo_a: str | None, photo_b: str | None, model: str, point: str) -> 
         raise gr.Error(str(problem), print_exception=False) from problem
 
 
-def faces_of(photo: str | None) -> gr.Gallery:
+def faces_of(photo: Upload) -> gr.Gallery:
     """The faces of a photo to choose from, hidden while there is no choice."""
     faces = verifier.face_pictures(photo) if photo else []
     several = len(faces) > 1
@@ -97,8 +113,8 @@ def faces_of(photo: str | None) -> gr.Gallery:
 
 def explain(
     asked: int,
-    photo_a: str | None,
-    photo_b: str | None,
+    photo_a: Upload,
+    photo_b: Upload,
     pick_a: int,
     pick_b: int,
     model: str,
@@ -110,7 +126,7 @@ def explain(
     fill: str,
 ) -> Iterator[tuple[str, Explanation | None]]:
     """Ever better maps of the pair that was just compared."""
-    if not asked:
+    if not (asked and photo_a and photo_b):
         yield render.waiting(), None
         return
     occluders = {"preset": preset, "mode": mode, "shape": shape, "fill": fill}
@@ -135,15 +151,16 @@ def save(explanation: Explanation | None, strength: float, surface: str) -> list
         return [gr.DownloadButton(interactive=False)] * 2
     folder = Path(tempfile.mkdtemp(dir=_FOLDER.name))
     buttons = []
-    for kind in ("png", "jpeg"):
+    on: Surface = "crop" if surface == FACE else "photo"
+    kinds: tuple[PictureKind, ...] = ("png", "jpeg")
+    for kind in kinds:
         file = folder / f"xfv-{explanation.maps.method}.{kind}"
-        on = "crop" if surface == FACE else "photo"
         file.write_bytes(explanation.figure(kind, on=on, strength=strength / 100))
         buttons.append(gr.DownloadButton(value=file, interactive=True))
     return buttons
 
 
-def file_of(payload: ImageData | None) -> str | bytes | None:
+def file_of(payload: ImageData | None) -> Upload:
     """The path of an upload, or the bytes of a data URL; no other file of this machine.
 
     It stands in for the widget's own preprocessing, which decodes whatever Pillow can: what is
@@ -275,7 +292,11 @@ def build() -> gr.Blocks:
         to_save = ([shown, strength, surface], pictures)
         explaining.then(save, *to_save, show_progress="hidden", **MAPS)
         to_compare = (compare, [*pair, asked], [answer, faces_a, faces_b, asked])
-        answering = {"cancels": [explaining], "show_progress_on": answer, **VERDICTS}
+        answering: dict[str, Any] = {
+            "cancels": [explaining],
+            "show_progress_on": answer,
+            **VERDICTS,
+        }
         for photo, faces, pick in ((photo_a, faces_a, pick_a), (photo_b, faces_b, pick_b)):
             photo.change(lambda: 0, None, pick, **SILENT).then(*to_compare, **answering)
             faces.select(chosen_face, None, pick, **SILENT).then(*to_compare, **answering)

@@ -64,8 +64,10 @@ def convert(arrays: Arrays) -> dict[str, torch.Tensor]:
         out |= {f"{conv}.weight{suffix}": values for suffix, values in weight.items()}
         out[f"{conv}.bias"] = shift
         out[f"{prelu}.weight"] = arrays[f"{name}_relu_gamma"].ravel()
-    return {k: torch.tensor(v if v.dtype == np.int8 else v.astype(np.float32))
-            for k, v in (out | head(arrays)).items()}
+    return {
+        k: torch.tensor(v if v.dtype == np.int8 else v.astype(np.float32))
+        for k, v in (out | head(arrays)).items()
+    }
 
 
 def head(arrays: Arrays) -> Arrays:

@@ -12,6 +12,7 @@ import typer
 
 from xfv_core import Verifier, XfvError
 from xfv_core.manifest import save_manifest
+from xfv_core.results import PictureKind
 
 app = typer.Typer(
     add_completion=False,
@@ -53,7 +54,7 @@ def explain(
         a, b, model=model, operating_point=at, method=method, **options
     )
     if out:
-        kind = "png" if out.suffix.lower() == ".png" else "jpeg"
+        kind: PictureKind = "png" if out.suffix.lower() == ".png" else "jpeg"
         out.write_bytes(explanation.figure(kind, strength=strength))
     typer.echo(json.dumps(explanation.to_dict(), indent=2) if as_json else explanation.sentence)
 
@@ -90,6 +91,7 @@ def calibrate(
     pairs: Pairs = "lfw",
     images: Annotated[Path | None, typer.Option(help="Folder or tar of aligned crops.")] = None,
     photos: Annotated[Path | None, typer.Option(help="Folder or tar of whole photos.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="What the page calls the pairs.")] = None,
     partial: Partial = False,
 ) -> None:
     """Fit and check a model's probability on labelled pairs; store it in weights.json.
@@ -108,6 +110,7 @@ def calibrate(
         photos=photos or (pair_set.root if pairs == "lfw" else None),
         crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
         partial=partial,
+        dataset=dataset,
     )
     save_manifest(verifier.manifest.with_calibration(model, calibration.to_dict()))
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
@@ -140,7 +143,14 @@ def evaluate(
         calibration=verifier.calibration(model),
         partial=partial,
     )
-    typer.echo(json.dumps(table, indent=2) if as_json else describe_table(table))
+    accuracy, lost = table["accuracy"], len(table["lost"])
+    typer.echo(
+        json.dumps(table, indent=2)
+        if as_json
+        else f"{model} on {table['pairs']}, {table['n']} pairs, {table['path']} crops: accuracy "
+        f"{accuracy['mean']:.2%} (95 % interval {accuracy['low']:.2%} to {accuracy['high']:.2%}), "
+        f"EER {table['eer']:.2%}, AUC {table['auc']:.4f}, photos lost: {lost}"
+    )
 
 
 def main() -> None:

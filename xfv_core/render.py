@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from html import escape
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from xfv_core.confidence import Calibration
 from xfv_core.fidelity import RATIOS, Fidelity
 from xfv_core.manifest import ModelCard
 from xfv_core.overlay import encode, legend_html
-from xfv_core.results import Explanation, Side, Verdict, percent
+from xfv_core.results import Explanation, Side, Surface, Verdict, percent
 
 POINTS = {
     "balanced": "Equal odds (verdict and probability agree)",
@@ -199,13 +198,13 @@ def maps(explanation: Explanation) -> str:
     )
 
 
-def _pair(explanation: Explanation, on: Literal["crop", "photo"]) -> str:
+def _pair(explanation: Explanation, on: Surface) -> str:
     sides: tuple[Side, Side] = ("a", "b")
     views = "".join(_view(explanation, side, on) for side in sides)
     return f'<div class="xfv-pair on-{on}">{views}</div>'
 
 
-def _view(explanation: Explanation, side: Side, on: Literal["crop", "photo"]) -> str:
+def _view(explanation: Explanation, side: Side, on: Surface) -> str:
     plain = data_url(explanation.overlay(side, on=on, strength=0))
     coloured = data_url(explanation.overlay(side, on=on, strength=1))
     which = "First" if side == "a" else "Second"

@@ -22,6 +22,8 @@ CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, n
 PHOTO_SHOWN = 800  # px on the long side
 
 Side = Literal["a", "b"]
+Surface = Literal["crop", "photo"]
+PictureKind = Literal["png", "jpeg"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,7 @@ class Explanation:
     fidelity: Fidelity | None = None
 
     def overlay(
-        self, side: Side, *, on: Literal["crop", "photo"] = "crop", strength: float = 1
+        self, side: Side, *, on: Surface = "crop", strength: float = 1
     ) -> NDArray[np.uint8]:
         """One map over the aligned crop, or over the photo it came from; uint8 (H,W,3)."""
         portrait, values = self.portraits[side == "b"], getattr(self.drawn, side)
@@ -142,9 +144,9 @@ class Explanation:
 
     def figure(
         self,
-        kind: Literal["png", "jpeg"],
+        kind: PictureKind,
         *,
-        on: Literal["crop", "photo"] = "crop",
+        on: Surface = "crop",
         strength: float = 0.85,
     ) -> bytes:
         """Both overlays, legend, verdict and description as one picture file."""

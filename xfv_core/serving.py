@@ -71,7 +71,7 @@ class Recent:
 
 
 class Precedence:
-    """Short work goes first: ``with precedence:`` around it, ``give_way`` now and then in long work."""
+    """Short work goes first: ``with`` around it, and in long work ``give_way`` now and then."""
 
     PATIENCE = 5.0  # seconds; long work must not starve under a stream of short work
 

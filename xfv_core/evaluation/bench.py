@@ -136,7 +136,9 @@ def final(method: Explainer, model: FaceModel, photos: Tensor, threshold: float)
     return last
 
 
-def agreement(model: FaceModel, photos: Tensor, threshold: float) -> dict[str, float]:
+def agreement(
+    model: FaceModel, photos: Tensor, threshold: float, presets: Sequence[str]
+) -> dict[str, float]:
     """How near our maps are to the exact ones: the worse photo of the two."""
     exact = looped_fggb(model.embed, photos, threshold).numpy()
     fggb = _both(final(FGGB(), model, photos, threshold))
@@ -146,7 +148,7 @@ def agreement(model: FaceModel, photos: Tensor, threshold: float) -> dict[str, f
             np.abs(fggb - exact).max() / np.abs(exact).max()
         ),
     }
-    for preset in PRESETS:
+    for preset in presets:
         both = (Occlusion(preset=preset, bfloat16=wanted) for wanted in (True, False))
         maps = [_both(final(method, model, photos, threshold)) for method in both]
         found[f"occlusion {preset} and its float32, correlation"] = _correlation(*maps)
@@ -203,7 +205,7 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
         rounds=rounds,
         verdict_seconds=latency,
         peak_mib=peak,
-        agreement=agreement(model, photos, verdict.threshold),
+        agreement=agreement(model, photos, verdict.threshold, presets),
         results=tuple(results),
     )
 

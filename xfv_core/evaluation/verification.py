@@ -150,8 +150,15 @@ def evaluate_model(
         raise PairsError(f"{pairs.name}: no genuine or no impostor pair is left to evaluate")
     folds = None if pairs.folds is None else pairs.folds[there]
     result = verify(s[there], pairs.labels[there], folds=folds, threshold=threshold)
-    about = {"model": model.name, "pairs": pairs.name, "path": path, "lost": list(found.lost)}
-    return about | asdict(result)
+    low, high = result.accuracy_interval
+    return asdict(result) | {
+        "model": model.name,
+        "pairs": pairs.name,
+        "path": path,
+        "lost": list(found.lost),
+        "n": int(there.sum()),
+        "accuracy": {"mean": result.accuracy, "low": low, "high": high},
+    }
 
 
 def held_out_verdicts(

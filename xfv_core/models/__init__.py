@@ -34,4 +34,5 @@ def load_model(
     tensors = load_tensors(card, source=source, progress=progress)
     model = ARCHITECTURES[card.arch].from_tensors(tensors, card.config)
     model.name = name
-    return model.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+    model.eval().requires_grad_(False).to(device)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,61 @@
+"""The command line says what the verifier says, and problems in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from xfv_core.__main__ import app
+
+pytestmark = pytest.mark.slow
+runner = CliRunner()
+
+
+def test_verify_prints_the_verdict_as_json(examples: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "obama3.jpg")]
+    verdict = json.loads(runner.invoke(app, ["verify", *pair, "--json"]).stdout)
+    assert verdict["same"] and verdict["model"] == "sface"
+    sentence = runner.invoke(app, ["verify", *pair]).stdout
+    assert sentence.startswith("Same person")
+
+
+def test_explain_writes_a_picture_and_says_what_is_on_it(examples: Path, tmp_path: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "biden.jpg")]
+    out = tmp_path / "maps.png"
+    result = runner.invoke(app, ["explain", *pair, "--preset", "fast", "--out", str(out)])
+    assert result.stdout.startswith("First photo: ")
+    with Image.open(out) as picture:
+        assert picture.width > 600
+
+
+def test_models_lists_the_manifest() -> None:
+    rows = json.loads(runner.invoke(app, ["models", "--json"]).stdout)
+    assert [row["name"] for row in rows if row["bundled"]] == ["sface"]
+
+
+def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_path: Path) -> None:
+    rows = ["obama.jpg,obama2.jpg,1", "obama2.jpg,obama3.jpg,1", "obama.jpg,biden.jpg,0"]
+    rows = [
+        ",".join(str(examples / part) if ".jpg" in part else part for part in row.split(","))
+        for row in rows
+    ]
+    (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
+    command = ["evaluate", "--pairs", str(tmp_path / "pairs.csv"), "--json"]
+    table = json.loads(runner.invoke(app, command).stdout)
+    assert table["n"] == 3
+    assert table["accuracy"]["mean"] == 1
+    assert 0 < table["accuracy"]["low"] < 1
+
+
+def test_a_problem_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear Sir or Madam")
+    command = [sys.executable, "-m", "xfv_core", "verify", *[str(tmp_path / "letter.jpg")] * 2]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "not a photo" in result.stderr

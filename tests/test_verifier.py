@@ -1,0 +1,182 @@
+"""Photos in, verdicts and explanations out: the whole way, on the example photos."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from xfv_core import Verifier, XfvError
+from xfv_core.explain import MethodError
+from xfv_core.images import Photo
+from xfv_core.models import FaceModel
+from xfv_core.results import percent
+from xfv_core.verifier import RequestError
+
+pytestmark = pytest.mark.slow
+
+
+class Mean(FaceModel):
+    """A toy: the embedding is the mean colour of the crop's left and right half."""
+
+    name, input_size, embedding_dim = "facenet", 160, 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def embed(self, x: Tensor) -> Tensor:
+        halves = torch.cat([part.mean((2, 3)) for part in x.chunk(2, dim=3)], dim=1)
+        return nn.functional.normalize(halves.float(), dim=1)
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Verifier:
+    return Verifier()
+
+
+def test_two_photos_of_one_person_are_the_same_and_of_two_are_not(
+    verifier: Verifier, examples: Path
+) -> None:
+    pairs = json.loads((examples / "pairs.json").read_text())["pairs"]
+    for pair in pairs:
+        verdict = verifier.verify(examples / pair["a"], examples / pair["b"])
+        assert verdict.same == pair["genuine"], pair
+        assert verdict.confidence is not None and verdict.confidence > 0.5
+        assert verdict.distance == pytest.approx(1 - verdict.similarity)
+
+
+def test_the_order_of_the_photos_does_not_change_the_verdict(
+    verifier: Verifier, examples: Path
+) -> None:
+    a, b = examples / "obama.jpg", examples / "biden.jpg"
+    assert verifier.verify(a, b).similarity == pytest.approx(
+        verifier.verify(b, a).similarity, abs=1e-6
+    )
+
+
+def test_a_photo_is_identical_to_itself(verifier: Verifier, examples: Path) -> None:
+    verdict = verifier.verify(examples / "biden.jpg", examples / "biden.jpg")
+    assert verdict.similarity == pytest.approx(1, abs=1e-5)
+    assert verdict.confidence is not None and verdict.confidence < 1
+
+
+def test_another_rule_keeps_the_probability_and_drops_a_confidence_it_does_not_support(
+    verifier: Verifier, examples: Path
+) -> None:
+    a, b = examples / "obama.jpg", examples / "obama2.jpg"
+    calibration = verifier.calibration("sface")
+    assert calibration is not None
+    for point in calibration.operating_points:
+        verdict = verifier.verify(a, b, operating_point=point.name)
+        p = verdict.probability_same
+        assert p is not None
+        assert verdict.same == (verdict.similarity >= point.threshold)
+        assert (verdict.confidence is None) == (verdict.same != (p >= 0.5))
+
+
+def test_a_problem_names_the_photo_it_is_about(verifier: Verifier, examples: Path) -> None:
+    with pytest.raises(XfvError, match=r"^The second photo: "):
+        verifier.verify(examples / "obama.jpg", b"no photo")
+
+
+def test_a_face_or_rule_or_model_or_method_that_is_not_there_is_said_in_words(
+    verifier: Verifier, examples: Path
+) -> None:
+    pair = (examples / "obama.jpg", examples / "obama2.jpg")
+    with pytest.raises(RequestError, match="no face 3"):
+        verifier.verify(*pair, pick=(2, 0))
+    with pytest.raises(XfvError, match="choose"):
+        verifier.verify(*pair, operating_point="always")
+    with pytest.raises(XfvError, match="no model 'eigenfaces'"):
+        verifier.verify(*pair, model="eigenfaces")
+    with pytest.raises(MethodError, match="no method 'tea leaves'"):
+        verifier.explained(*pair, method="tea leaves")
+    with pytest.raises(MethodError, match="no option 'sugar'"):
+        verifier.explained(*pair, method="fggb", sugar=2)
+
+
+def test_of_several_faces_the_largest_is_taken_and_another_can_be_picked(
+    verifier: Verifier, examples: Path, tmp_path: Path
+) -> None:
+    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
+        together = Image.new("RGB", (1000, 600))
+        together.paste(ImageOps.contain(one, (500, 600)), (0, 0))
+        together.paste(ImageOps.contain(two, (400, 400)), (550, 0))
+    together.save(tmp_path / "two.png")
+    answers = {
+        pick: verifier.verify(tmp_path / "two.png", examples / "obama2.jpg", pick=(pick, 0))
+        for pick in (0, 1)
+    }
+    assert answers[0].same != answers[1].same
+    assert any("2 faces found" in note for note in answers[0].notes)
+
+
+@pytest.mark.parametrize("method", ["occlusion", "fggb", "xssab"])
+def test_an_explanation_ends_with_fidelity_words_and_pictures(
+    verifier: Verifier, examples: Path, method: str
+) -> None:
+    options = {"preset": "fast"} if method == "occlusion" else {}
+    request = {"method": method, **options}
+    steps = list(verifier.explain(examples / "obama.jpg", examples / "obama2.jpg", **request))
+    last = steps[-1]
+    assert all(step.fidelity is None for step in steps[:-1])
+    assert last.fidelity is not None and last.maps.progress == 1
+    assert last.sentence.startswith("First photo: ")
+    assert last.overlay("a").shape == (336, 336, 3)
+    assert last.overlay("b", on="photo").shape == (800, 417, 3)
+    assert Image.open(BytesIO(last.figure("png"))).format == "PNG"
+    assert json.dumps(last.to_dict())
+    again = list(verifier.explain(examples / "obama.jpg", examples / "obama2.jpg", **request))
+    assert len(again) == 1 and again[0].maps is last.maps
+
+
+def test_swapping_the_photos_swaps_the_maps(verifier: Verifier, examples: Path) -> None:
+    a, b = examples / "obama.jpg", examples / "biden.jpg"
+    there = verifier.explained(a, b, method="fggb").maps
+    back = verifier.explained(b, a, method="fggb").maps
+    np.testing.assert_allclose(there.a, back.b, atol=1e-6)
+    np.testing.assert_allclose(there.b, back.a, atol=1e-6)
+
+
+def test_an_uncalibrated_model_gives_no_percentage(examples: Path) -> None:
+    verifier = Verifier()
+    card = verifier.manifest.card("facenet")
+    models = {**verifier.manifest.models, "facenet": replace(card, calibration=None)}
+    verifier.manifest = replace(verifier.manifest, models=models)
+    verifier._models["facenet"] = Mean()
+    verdict = verifier.verify(examples / "obama.jpg", examples / "biden.jpg", model="facenet")
+    assert verdict.probability_same is None and verdict.confidence is None
+    assert not verdict.calibrated
+    assert verdict.operating_point == "indicative"
+    assert verdict.threshold == pytest.approx(0.7)
+    assert "%" not in verdict.sentence
+
+
+def test_the_shown_photo_and_its_matrix_belong_together(examples: Path) -> None:
+    with Image.open(examples / "obama.jpg") as photo:
+        large = np.asarray(photo.resize((1920, 2400)))
+    verifier = Verifier()
+    portrait = verifier.portrait(Photo(large, (), "large"), "sface")
+    shown, matrix = portrait.shown_photo()
+    assert max(shown.shape) == 800
+    face = portrait.faces[0]
+    there = (face.landmarks + 0.5) / 3 - 0.5
+    np.testing.assert_allclose(
+        there @ matrix[:, :2].T + matrix[:, 2], portrait.crop.landmarks, atol=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [(0.97, "97 %"), (0.5, "50 %"), (0.9996669, "99.97 %"), (0.003, "0.3 %"), (0.999, "99.9 %")],
+)
+def test_a_percentage_never_rounds_to_certainty(p: float, said: str) -> None:
+    assert percent(p) == said
