@@ -23,10 +23,13 @@ _WEIGHTS = {  # sha256 of the files inside facenet-pytorch, which are pickles
     "onet.pt": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
 }
 _THRESHOLDS, _PYRAMID = [0.6, 0.7, 0.7], 0.709  # MTCNN's own
-_SURE, _POSSIBLE = 0.98, 0.85  # of 2,320 LFW faces 0.05 % lie between, none below
+_SURE, _POSSIBLE = 0.98, 0.85  # nearly every face of LFW is above the first, none below the second
 _SMALLEST = 20  # px, what MTCNN was trained down to
 _SHARE = 0.06  # of the long side that a face must have to be looked for at once
 _GREY = 128  # zero to the network: of six ways to pad, the one that found most tight crops
+
+
+CUT = "The face is cut off by the edge of the photo."
 
 
 class NoFaceError(XfvError):
@@ -82,6 +85,7 @@ class FaceDetector:
         for found in self._attempts(pixels, long_side):
             sure = [face for face in found if face.probability >= _SURE]
             if sure:
+                sure = self._with_room(sure, pixels, long_side)
                 return tuple(sorted(sure, key=_area, reverse=True))
             doubtful = doubtful or found
         if not doubtful:
@@ -91,20 +95,34 @@ class FaceDetector:
         return tuple(sorted(doubtful, key=_area, reverse=True))
 
     def _attempts(self, pixels: NDArray[np.uint8], side: int) -> Iterator[list[Face]]:
-        yield self._look(pixels, side, max(_SMALLEST, _SHARE * side))
-        yield self._look(pixels, side // 2, max(_SMALLEST, _SHARE * side), padded=True)
-        yield self._look(pixels, 2 * side, _SMALLEST)
-        turned = [
-            self._look(pixels, side, max(_SMALLEST, _SHARE * side), turn=k) for k in (1, 2, 3)
-        ]
+        yield self._look(pixels, side)
+        yield self._look(pixels, side // 2, padded=True)
+        yield self._look(pixels, 2 * side, share=0)
+        turned = [self._look(pixels, side, turn=turn) for turn in (1, 2, 3)]
         yield max(turned, key=_certainty)  # an upside-down face looks like one, but less so
+
+    def _with_room(self, faces: list[Face], pixels: NDArray[np.uint8], side: int) -> list[Face]:
+        """Faces cut off by the edge as they are found with a border round the photo.
+
+        There the landmarks beyond the edge are inferred from the face; without the border they are
+        squeezed inwards or thrown far out, and the alignment with them.
+        """
+        if not any(CUT in face.warnings for face in faces):
+            return faces
+        roomy = [f for f in self._look(pixels, side, padded=True) if f.probability >= _SURE]
+        return [
+            max((f for f in roomy if _overlap(f, face) > 0.3), key=_area, default=face)
+            if CUT in face.warnings
+            else face
+            for face in faces
+        ]
 
     def _look(
         self,
         pixels: NDArray[np.uint8],
         side: int,
-        smallest: float,
         *,
+        share: float = _SHARE,
         padded: bool = False,
         turn: int = 0,
     ) -> list[Face]:
@@ -112,8 +130,9 @@ class FaceDetector:
         scale = max(copy.shape) / max(pixels.shape)
         border = max(copy.shape) // 2 if padded else 0
         padding = ((border, border), (border, border), (0, 0))
+        framed = np.pad(copy, padding, constant_values=_GREY)
         faces = []
-        for row, points in self._mtcnn(np.pad(copy, padding, constant_values=_GREY), smallest):
+        for row, points in self._mtcnn(framed, max(_SMALLEST, share * max(framed.shape))):
             corners = _turned_back(row[:4].reshape(2, 2) - border - 0.5, copy.shape, turn)
             landmarks = _turned_back(points - border, copy.shape, turn)
             box = np.sort((corners + 0.5) / scale, axis=0).reshape(4)
@@ -200,7 +219,7 @@ def _warnings(
     outside = (landmarks < 0).any() or (landmarks > (shape[1] - 1, shape[0] - 1)).any()
     reasons = {
         f"The face is small, its eyes are {between:.0f} pixels apart.": between < 20,
-        "The face is cut off by the edge of the photo.": outside or beyond.max() > 0.1,
+        CUT: outside or beyond.max() > 0.1,
         "The detector is not sure that this is a face.": probability < _SURE,
         "The face is turned far to the side.": sideways > 0.4
         or between < 0.6 * np.linalg.norm(mouth - middle),
@@ -214,6 +233,13 @@ def _certainty(faces: Sequence[Face]) -> float:
 
 def _area(face: Face) -> float:
     return float(np.prod(face.box[2:] - face.box[:2]))
+
+
+def _overlap(one: Face, other: Face) -> float:
+    """Intersection over union of two boxes."""
+    low, high = np.maximum(one.box[:2], other.box[:2]), np.minimum(one.box[2:], other.box[2:])
+    common = float(np.prod(np.maximum(high - low, 0)))
+    return common / (_area(one) + _area(other) - common)
 
 
 def _check_weights(folder: Path) -> None:
