@@ -39,7 +39,7 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(((28, 14), (14, 14)), 113, blur=(12, 4.0)),
-    "standard": Preset(((28, 7), (14, 10)), 290),
+    "standard": Preset(((28, 11), (14, 14), (7, 7)), 401, blur=(9, 3.0)),
     "paper": Preset(((28, 5), (14, 5), (7, 5)), 1130, faithful=True),
     "full": Preset(((28, 5), (14, 5), (7, 5)), 1249),
 }
