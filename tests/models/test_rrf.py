@@ -34,6 +34,9 @@ def awake(model: PatchFaceModel, seed: int = 0) -> PatchFaceModel:
     """Random weights everywhere, also where a fresh network has zeros or ones."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spread = module.weight[0].numel() ** -0.5
+            module.weight.data.normal_(0, spread, generator=generator)
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.running_mean, module.bias, module.weight):
                 tensor.data.normal_(0.5, 0.3, generator=generator)
@@ -167,6 +170,7 @@ def test_the_gradient_of_a_patch_reaches_its_corners_and_no_further(config: Patc
 
 def test_shuffled_patches_change_the_similarity() -> None:
     model = awake(RRFNet(toy([(56, 56, 4)])))
+    model.encoder.position.normal_(0, 3, generator=torch.Generator().manual_seed(2))
     colours = torch.rand(1, 3, 2, 2, generator=torch.Generator().manual_seed(3))
     photo = functional.interpolate(colours, size=112)[0]  # each of the four patches one colour
     turned = torch.roll(photo, 56, dims=1)
