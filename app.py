@@ -24,6 +24,7 @@ from PIL import Image, ImageOps  # noqa: E402
 
 from xfv_core import Explanation, Verifier, XfvError, render  # noqa: E402
 from xfv_core.explain.occlusion import FILLS, SHAPES  # noqa: E402
+from xfv_core.live import Live, LiveError  # noqa: E402
 from xfv_core.results import PictureKind, Surface  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -61,6 +62,7 @@ SILENT: dict[str, Any] = {
 Upload = str | bytes | None  # a file of ours, or the content of a data URL
 
 verifier = Verifier()
+live = Live(verifier)
 
 
 def compare(
@@ -124,21 +126,26 @@ def explain(
     mode: int,
     shape: str,
     fill: str,
+    adding: str,
+    summands: str,
 ) -> Iterator[tuple[str, Explanation | None]]:
     """Ever better maps of the pair that was just compared."""
     if not (asked and photo_a and photo_b):
         yield render.waiting(), None
         return
-    occluders = {"preset": preset, "mode": mode, "shape": shape, "fill": fill}
+    options: dict[str, dict[str, Any]] = {
+        "occlusion": {"preset": preset, "mode": mode, "shape": shape, "fill": fill},
+        "patches": {"view": summands},
+    }
     try:
         for explanation in verifier.explain(
             photo_a,
             photo_b,
-            model=model,
+            model=adding if method == "patches" else model,
             operating_point=point,
             pick=(pick_a, pick_b),
             method=method,
-            **(occluders if method == "occlusion" else {}),
+            **options.get(method, {}),
         ):
             yield render.maps(explanation), explanation
     except XfvError as problem:
@@ -158,6 +165,31 @@ def save(explanation: Explanation | None, strength: float, surface: str) -> list
         file.write_bytes(explanation.figure(kind, on=on, strength=strength / 100))
         buttons.append(gr.DownloadButton(value=file, interactive=True))
     return buttons
+
+
+def live_reference(photo: Upload) -> str:
+    """The reference face under a secret of its own, for the camera's frames to name."""
+    if not photo:
+        return ""
+    try:
+        return f'<i data-token="{live.open(photo)}"></i>'
+    except XfvError as problem:
+        return render.camera_problem(str(problem))
+
+
+def live_frame(request: Any) -> dict[str, str]:
+    """[secret, picture as data URL, whether it is the first] -> what to show, or why to stop."""
+    match request:
+        case [str(token), str(url), bool(first)] if len(url) < 4_000_000:
+            pass
+        case _:
+            return {"stop": "This is not a picture of a camera."}
+    try:
+        return {"html": render.camera_says(live.frame(token, data_of(url), first=first))}
+    except LiveError as problem:
+        return {"stop": str(problem)}
+    except (XfvError, gr.Error) as problem:
+        return {"html": render.camera_problem(str(problem))}
 
 
 def file_of(payload: ImageData | None) -> Upload:
@@ -184,19 +216,25 @@ def data_of(url: str) -> bytes:
         raise gr.Error("This data URL is damaged.", print_exception=False) from error
 
 
+def photo_widget(label: str, elem_id: str) -> gr.Image:
+    """Upload, camera or clipboard, its content read by our own loader only."""
+    photo = gr.Image(
+        label=label,
+        type="filepath",
+        sources=["upload", "webcam", "clipboard"],
+        webcam_options=gr.WebcamOptions(mirror=False),
+        buttons=["fullscreen"],
+        height="var(--photo-height)",
+        elem_id=elem_id,
+    )
+    vars(photo)["preprocess"] = file_of
+    return photo
+
+
 def photo_input(label: str, side: str) -> tuple[gr.Image, gr.Gallery]:
     """One photo and, below it, the faces to choose from where there are several."""
     with gr.Column(min_width=0):
-        photo = gr.Image(
-            label=label,
-            type="filepath",
-            sources=["upload", "webcam", "clipboard"],
-            webcam_options=gr.WebcamOptions(mirror=False),
-            buttons=["fullscreen"],
-            height="var(--photo-height)",
-            elem_id=f"photo-{side}",
-        )
-        vars(photo)["preprocess"] = file_of
+        photo = photo_widget(label, f"photo-{side}")
         faces = gr.Gallery(
             label="Which face?", visible=False, columns=4, height=120, allow_preview=False,
             buttons=[], interactive=False, elem_id=f"faces-{side}",
@@ -227,90 +265,121 @@ def chosen_face(event: gr.SelectData) -> int:
 def build() -> gr.Blocks:
     """The page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP_SECONDS)) as page:
-        asked, shown = gr.State(0), gr.State(time_to_live=KEEP_SECONDS)
-        pick_a, pick_b, method = gr.State(0), gr.State(0), gr.State("occlusion")
         gr.HTML(render.HEADER)
-        with gr.Row(elem_id="photos"):
-            photo_a, faces_a = photo_input("First photo", "a")
-            photo_b, faces_b = photo_input("Second photo", "b")
-        answer = gr.HTML(render.empty_answer(), elem_id="answer")
-        with gr.Accordion("Model and decision rule", open=False), gr.Row():
-            cards = verifier.manifest.models.values()
-            default = verifier.manifest.default
-            model = gr.Dropdown([(c.title, c.name) for c in cards], value=default, label="Model")
-            point = gr.Dropdown(
-                [(words, name) for name, words in render.POINTS.items()],
-                value="balanced",
-                label="Decide at",
-            )
-        examples = gr.Gallery(
-            [(side_by_side_thumbnail(pair), pair["caption"]) for pair in PAIRS],
-            label="Or try a pair",
-            columns=len(PAIRS),
-            allow_preview=False,
-            buttons=[],
-            interactive=False,
-            object_fit="contain",
-            height="auto",
-            elem_id="examples",
-        )
-        gr.HTML(render.WHY)
-        with gr.Tabs(elem_id="methods"):
-            with gr.Tab("Occlusion") as occlusion:
-                gr.HTML(render.about("occlusion"))
-                with gr.Row():
-                    preset = gr.Radio(["fast", "standard", "paper"], value="fast", label="Detail")
-                with gr.Accordion("Occluders", open=False), gr.Row():
-                    mode = gr.Radio(render.MODES, value=1, label="Compare")
-                    shape = gr.Radio(list(SHAPES), value="square", label="Shape")
-                    fill = gr.Radio(list(FILLS), value="black", label="Fill")
-            with gr.Tab("Gradients") as gradients:
-                gr.HTML(render.about("fggb"))
-        view = gr.HTML(render.waiting(), elem_id="maps")
-        with gr.Row(elem_id="view-controls"):
-            with gr.Column(min_width=200, scale=2):
-                strength = gr.Slider(0, 100, value=85, step=1, label="Strength of the colours, %")
-            with gr.Column(min_width=200, scale=2):
-                surface = gr.Radio([FACE, "Whole photo"], value=FACE, label="Show on")
-            with gr.Column(min_width=120, scale=1):
-                pictures = [
-                    gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
-                    for kind in ("PNG", "JPEG")
-                ]
+        with gr.Tabs(elem_id="jobs"):
+            with gr.Tab("Two photos"):
+                two_photos()
+            with gr.Tab("Live camera"):
+                live_camera()
         gr.HTML(render.LIMITS)
-        gr.Button(visible=False).click(
-            verify, [photo_a, photo_b, model, point], gr.JSON(visible=False),
-            api_name="verify", **{**VERDICTS, "api_visibility": "public"},
-        )  # fmt: skip
-
-        pair = [photo_a, photo_b, pick_a, pick_b, model, point]
-        options = [preset, mode, shape, fill]
-        explaining = asked.change(
-            explain, [asked, *pair, method, *options], [view, shown], show_progress="hidden",
-            trigger_mode="multiple", **MAPS,
-        )  # fmt: skip
-        to_save = ([shown, strength, surface], pictures)
-        explaining.then(save, *to_save, show_progress="hidden", **MAPS)
-        to_compare = (compare, [*pair, asked], [answer, faces_a, faces_b, asked])
-        answering: dict[str, Any] = {
-            "cancels": [explaining],
-            "show_progress_on": answer,
-            **VERDICTS,
-        }
-        for photo, faces, pick in ((photo_a, faces_a, pick_a), (photo_b, faces_b, pick_b)):
-            photo.change(lambda: 0, None, pick, **SILENT).then(*to_compare, **answering)
-            faces.select(chosen_face, None, pick, **SILENT).then(*to_compare, **answering)
-        examples.select(example, None, [photo_a, photo_b], **SILENT)
-        gr.on([model.change, point.change], *to_compare, **answering)
-        for tab, name in ((occlusion, "occlusion"), (gradients, "fggb")):
-            tab.select(lambda n, name=name: (name, n and n + 1), asked, [method, asked],
-                       cancels=[explaining], **SILENT)  # fmt: skip
-        gr.on([option.change for option in options], lambda n: n and n + 1, asked, asked,
-              cancels=[explaining], **SILENT)  # fmt: skip
-        strength.input(None, strength, js=STRENGTH_JS, **SILENT)
-        surface.change(None, surface, js=VIEW_JS, **SILENT)
-        gr.on([strength.release, surface.change], save, *to_save, show_progress="hidden", **MAPS)
     return page.queue(default_concurrency_limit=2, max_size=32)
+
+
+def live_camera() -> None:
+    """A reference photo and a camera that is held against it."""
+    with gr.Row(elem_id="live"):
+        with gr.Column(min_width=240, scale=2):
+            reference = photo_widget("Reference photo", "photo-reference")
+            known = gr.HTML(elem_id="live-reference")
+        with gr.Column(min_width=300, scale=5):
+            gr.HTML(
+                html_template=render.CAMERA,
+                js_on_load=(HERE / "page" / "live.js").read_text(encoding="utf-8"),
+                server_functions=[live_frame],
+            )
+    reference.change(live_reference, reference, known, **VERDICTS)
+
+
+def two_photos() -> None:
+    """Verdict and reasons for two photos."""
+    asked, shown = gr.State(0), gr.State(time_to_live=KEEP_SECONDS)
+    pick_a, pick_b, method = gr.State(0), gr.State(0), gr.State("occlusion")
+    with gr.Row(elem_id="photos"):
+        photo_a, faces_a = photo_input("First photo", "a")
+        photo_b, faces_b = photo_input("Second photo", "b")
+    answer = gr.HTML(render.empty_answer(), elem_id="answer")
+    with gr.Accordion("Model and decision rule", open=False), gr.Row():
+        cards = verifier.manifest.models.values()
+        default = verifier.manifest.default
+        model = gr.Dropdown([(c.title, c.name) for c in cards], value=default, label="Model")
+        point = gr.Dropdown(
+            [(words, name) for name, words in render.POINTS.items()],
+            value="balanced",
+            label="Decide at",
+        )
+    examples = gr.Gallery(
+        [(side_by_side_thumbnail(pair), pair["caption"]) for pair in PAIRS],
+        label="Or try a pair",
+        columns=len(PAIRS),
+        allow_preview=False,
+        buttons=[],
+        interactive=False,
+        object_fit="contain",
+        height="auto",
+        elem_id="examples",
+    )
+    gr.HTML(render.WHY)
+    with gr.Tabs(elem_id="methods"):
+        with gr.Tab("Occlusion") as occlusion:
+            gr.HTML(render.about("occlusion"))
+            with gr.Row():
+                preset = gr.Radio(["fast", "standard", "paper"], value="fast", label="Detail")
+            with gr.Accordion("Occluders", open=False), gr.Row():
+                mode = gr.Radio(render.MODES, value=1, label="Compare")
+                shape = gr.Radio(list(SHAPES), value="square", label="Shape")
+                fill = gr.Radio(list(FILLS), value="black", label="Fill")
+        with gr.Tab("Gradients") as gradients:
+            gr.HTML(render.about("fggb"))
+        with gr.Tab("Patches") as patches:
+            gr.HTML(render.about("patches"))
+            with gr.Row():
+                names = verifier.models_for("patches")
+                titles = [(verifier.manifest.card(name).title, name) for name in names]
+                adding = gr.Radio(titles, value=names[0], label="Network")
+                summands = gr.Radio(render.VIEWS, value="evidence", label="Show")
+    view = gr.HTML(render.waiting(), elem_id="maps")
+    with gr.Row(elem_id="view-controls"):
+        with gr.Column(min_width=200, scale=2):
+            strength = gr.Slider(0, 100, value=85, step=1, label="Strength of the colours, %")
+        with gr.Column(min_width=200, scale=2):
+            surface = gr.Radio([FACE, "Whole photo"], value=FACE, label="Show on")
+        with gr.Column(min_width=120, scale=1):
+            pictures = [
+                gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
+                for kind in ("PNG", "JPEG")
+            ]
+    gr.Button(visible=False).click(
+        verify, [photo_a, photo_b, model, point], gr.JSON(visible=False),
+        api_name="verify", **{**VERDICTS, "api_visibility": "public"},
+    )  # fmt: skip
+
+    pair = [photo_a, photo_b, pick_a, pick_b, model, point]
+    options = [preset, mode, shape, fill, adding, summands]
+    explaining = asked.change(
+        explain, [asked, *pair, method, *options], [view, shown], show_progress="hidden",
+        trigger_mode="multiple", **MAPS,
+    )  # fmt: skip
+    to_save = ([shown, strength, surface], pictures)
+    explaining.then(save, *to_save, show_progress="hidden", **MAPS)
+    to_compare = (compare, [*pair, asked], [answer, faces_a, faces_b, asked])
+    answering: dict[str, Any] = {
+        "cancels": [explaining],
+        "show_progress_on": answer,
+        **VERDICTS,
+    }
+    for photo, faces, pick in ((photo_a, faces_a, pick_a), (photo_b, faces_b, pick_b)):
+        photo.change(lambda: 0, None, pick, **SILENT).then(*to_compare, **answering)
+        faces.select(chosen_face, None, pick, **SILENT).then(*to_compare, **answering)
+    examples.select(example, None, [photo_a, photo_b], **SILENT)
+    gr.on([model.change, point.change], *to_compare, **answering)
+    for tab, name in ((occlusion, "occlusion"), (gradients, "fggb"), (patches, "patches")):
+        tab.select(lambda n, name=name: (name, n and n + 1), asked, [method, asked],
+                   cancels=[explaining], **SILENT)  # fmt: skip
+    gr.on([option.change for option in options], lambda n: n and n + 1, asked, asked,
+          cancels=[explaining], **SILENT)  # fmt: skip
+    strength.input(None, strength, js=STRENGTH_JS, **SILENT)
+    surface.change(None, surface, js=VIEW_JS, **SILENT)
+    gr.on([strength.release, surface.change], save, *to_save, show_progress="hidden", **MAPS)
 
 
 def main(
@@ -325,7 +394,8 @@ def main(
         server_port=port,
         share=share,
         theme=THEME,
-        css_paths=HERE / "page.css",
+        css_paths=HERE / "page" / "page.css",
+        js=(HERE / "page" / "patches.js").read_text(encoding="utf-8"),
         max_file_size=MAX_UPLOAD,
         show_error=False,
         run_history=False,

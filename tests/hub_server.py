@@ -1,19 +1,25 @@
-"""A small Hub on loopback: resolve URLs as the real one answers them, and every way to go wrong.
+"""A small Hub on loopback: downloads and commits as the real one answers them, and every way to
+go wrong.
 
 with HubServer() as hub:
     hub.add("owner/name", revision, "model.safetensors", data)
     hub.fault = "other_bytes"
     ...download from hub.endpoint...
     assert hub.count("GET") == 2
+    ...publish to hub.endpoint...
+    assert hub.written.files["owner/name"]["README.md"]
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
+
+from tests.hub_repositories import Repositories
 
 Fault = Literal[
     "other_bytes",  # as long as the right ones
@@ -52,7 +58,7 @@ class Request:
 
 
 class HubServer:
-    """Serves ``HEAD`` and ``GET /{repo}/resolve/{revision}/{file}`` from memory.
+    """Serves ``HEAD`` and ``GET /{repo}/resolve/{revision}/{file}`` from memory, takes commits.
 
     Attributes
     ----------
@@ -62,11 +68,16 @@ class HubServer:
     halfway : an event to wait for in the middle of a body, None for no pause.
     redirect : answer with a 302 to another origin, as the real Hub does for large files.
     requests : all :class:`Request` so far.
+    written : the repositories that were created, with what was committed to them.
+    token : the only one that may write, None if any may.
+    denied : requests to write whose path holds this are answered with a 403.
     """
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str, str], bytes] = {}
         self.requests: list[Request] = []
+        self.token: str | None = None
+        self.denied: str | None = None
         self.redirect = False
         self.fault_gets: int | None = None
         self.halfway: threading.Event | None = None
@@ -74,6 +85,7 @@ class HubServer:
         self._fault: Fault | None = None
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hub = self
+        self.written = Repositories(self.endpoint, f"http://localhost:{self.port}", self.add)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
@@ -139,6 +151,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        self._take()
+
+    def do_PUT(self) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        """A request to write. Storage, which PUTs go to, is open to who knows the address."""
+        hub, token = self.server.hub, self.headers.get("Authorization")
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        hub.requests.append(Request(self.command, self.path, self.headers["Host"], token))
+        self.close_connection = True
+        path = urlsplit(self.path).path
+        allowed = hub.token is None or token == f"Bearer {hub.token}" or self.command == "PUT"
+        if hub.fault in _ERRORS:
+            self._error(*_ERRORS[hub.fault])
+        elif not allowed:
+            self._json(401, {"error": "Invalid username or password."})
+        elif hub.denied is not None and hub.denied in path:
+            self._json(403, {"error": "You are not allowed to write here."})
+        else:
+            self._json(*hub.written.answer(path, body))
+
+    def _json(self, status: int, value: dict[str, Any]) -> None:
+        data = json.dumps(value).encode()
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(data))}
+        self._head(status, headers)
+        self.wfile.write(data)
+
     def _answer(self) -> None:
         hub, host = self.server.hub, self.headers["Host"]
         token = self.headers.get("Authorization")
@@ -148,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
             hub.closing.wait()
         elif hub.fault in _ERRORS:
             self._error(*_ERRORS[hub.fault])
+        elif (repo_id := self._repo()) is not None:
+            self._json(200, {"id": repo_id, "sha": hub.written.head(repo_id)})
         elif (file := self._file()) is None:
             self._error(404, "EntryNotFound")
         else:
@@ -159,6 +202,12 @@ class _Handler(BaseHTTPRequestHandler):
         revision, _, filename = rest.partition("/")
         data = self.server.hub.files.get((repo_id, revision, filename))
         return (revision, data) if found and data is not None else None
+
+    def _repo(self) -> str | None:
+        """The repository that is asked about: /api/models/{repo}/revision/main, or without."""
+        path = urlsplit(self.path).path.removesuffix("/revision/main")
+        repo_id = path.removeprefix("/api/models/")
+        return repo_id if repo_id in self.server.hub.written.files else None
 
     def _error(self, status: int, code: str) -> None:
         headers = {"X-Error-Code": code} if code else {}

@@ -194,6 +194,51 @@ def test_the_other_of_two_faces_can_be_picked(
     expect(page.locator(f"{ANSWER} .verdict")).not_to_have_text(first)
 
 
+def test_a_picked_patch_shows_what_it_met_and_the_sum_is_a_sum(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+    page.get_by_role("tab", name="Patches").click()
+    said = page.locator(f"{MAPS} .say")
+    expect(said).to_contain_text(re.compile(r"Similarity 0\.\d{3} - threshold 0\.\d{3} = \+0\."))
+    expect(page.locator(f"{MAPS} .xfv-by")).to_contain_text("% sure")
+    expect(page.locator(f"{MAPS} .trust")).to_be_visible()
+    page.locator(f"{MAPS} .xfv-bars button").first.focus()
+    page.keyboard.press("Enter")
+    match = page.locator(f"{MAPS} .xfv-match")
+    expect(match).to_contain_text("This patch of the first photo")
+    assert page.locator(f"{MAPS} [data-marks=b] circle").count() == 64
+    page.locator(f"{MAPS} .on-crop [data-side=b][data-patch='27']").click()
+    expect(match).to_contain_text("This patch of the second photo")
+    assert page.locator(f"{MAPS} [data-marks=a] circle").count() == 64
+    page.get_by_label("raw:").check()
+    expect(said).to_contain_text(re.compile(r"Similarity 0\.\d{3}\.\nFirst photo: \+0\."))
+    assert page.locator(f"{MAPS} .marks > *").count() == 0
+
+
+def test_the_live_camera_gives_verdicts_at_a_rate_and_stops_when_its_tab_is_left(
+    open_page: Callable[..., Page], examples: Path, tmp_path: Path
+) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Live camera").click()
+    start = page.get_by_role("button", name="Start the camera")
+    said = page.locator(".xfv-live .said")
+    start.click()
+    expect(said).to_contain_text("Choose a reference photo first")
+    page.set_input_files("#photo-reference input[type=file]", examples / "obama.jpg")
+    page.locator("#live-reference [data-token]").wait_for(state="attached")
+    start.click()
+    expect(said).to_contain_text("Same person")
+    expect(page.locator(".xfv-live .rate")).to_contain_text("frames a second")
+    assert said.locator("img").count() == 2
+    page.get_by_role("tab", name="Two photos").click()
+    page.get_by_role("tab", name="Live camera").click()
+    expect(said).to_contain_text("Stopped because the tab was left")
+    expect(start).to_be_visible()
+
+
 def test_a_webcam_shot_is_compared(open_page: Callable[..., Page], examples: Path) -> None:
     page = open_page()
     upload(page, a=examples / "obama.jpg")

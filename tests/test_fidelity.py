@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from xfv_core.evaluation.fidelity import fidelity_over_pairs, summarise
-from xfv_core.explain.base import Cost, Maps
 from xfv_core.fidelity import (
     CELLS,
     RATIOS,
@@ -273,38 +271,3 @@ def test_a_flat_map_agrees_with_nothing() -> None:
 def test_maps_of_different_crops_cannot_be_compared() -> None:
     with pytest.raises(FidelityError, match="same crop"):
         agreement(Pair(np.eye(4), np.eye(4)), Pair(np.eye(5), np.eye(5)))
-
-
-def explainer(maps: Pair):
-    """A method that always gives the same maps."""
-
-    def explain(model, a, b, *, threshold, steps=None):
-        for progress in (0.5, 1.0):
-            shown = maps if progress == 1 else Pair(-maps.a, -maps.b)
-            yield Maps(shown.a, shown.b, "m", model.name, Cost(10, 0.5), progress=progress)
-
-    return explain
-
-
-def test_over_pairs_methods_meet_the_same_chance_and_their_final_maps_are_judged() -> None:
-    done: list[int] = []
-    model = OneCell()
-    tables = fidelity_over_pairs(
-        model,
-        [(WHITE, WHITE)] * 3,
-        {"right": explainer(marking(CELL)), "wrong": explainer(marking((13, 0)))},
-        threshold=0.3,
-        n_random=5,
-        steps=done.append,
-    )
-    assert done == [1, 2, 3]
-    assert sum(model.batches) == 3 * (2 * 5 * 9 + 4 + 2 * (2 * 2 * 9 + 4))
-    assert tables["right"].deletion_share == 1
-    assert tables["right"].deletion_gain > tables["wrong"].deletion_gain + 0.2
-    assert tables["right"].n_pairs == 3
-    assert tables["right"].passes_per_pair == 10
-
-
-def test_a_table_of_no_pairs_is_refused() -> None:
-    with pytest.raises(ValueError, match="no pairs"):
-        summarise([])

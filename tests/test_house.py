@@ -20,9 +20,10 @@ FLOORS = {
     **dict.fromkeys(("overlay", "describe"), 5),
     "results": 6,
     "verifier": 7,
-    **dict.fromkeys(("gallery", "publish", "evaluation"), 8),
-    **dict.fromkeys(("render", "training"), 8),
-    "__main__": 9,
+    **dict.fromkeys(("gallery", "publish", "evaluation", "live"), 8),
+    "training": 8,
+    "render": 9,
+    "__main__": 10,
 }
 RESEARCH = {"training", "evaluation"}
 

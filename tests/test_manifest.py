@@ -206,22 +206,22 @@ def test_a_calibration_is_written_back_and_changes_nothing_else(tmp_path: Path) 
     save_manifest(load_manifest(path), path)
     before = path.read_text(encoding="utf-8")
     calibration = {"curve": "platt", "a": -21.5, "reliability": [i / 7 for i in range(40)]}
-    save_manifest(load_manifest(path).with_calibration("zebra", calibration), path)
+    save_manifest(load_manifest(path).changed("zebra", calibration=calibration), path)
     loaded = load_manifest(path)
     assert list(loaded.models) == ["net", "zebra"]
     assert loaded.card("zebra").calibration == calibration
     assert loaded.card("net").calibration is None
-    save_manifest(loaded.with_calibration("zebra", None), path)
+    save_manifest(loaded.changed("zebra", calibration=None), path)
     assert path.read_text(encoding="utf-8") == before
 
 
 def test_a_calibration_for_nobody_is_refused() -> None:
     with pytest.raises(ManifestError, match="no model 'nobody'"):
-        load_manifest().with_calibration("nobody", {})
+        load_manifest().changed("nobody", calibration={})
 
 
 def test_a_saved_manifest_keeps_numbers_on_few_lines(tmp_path: Path) -> None:
-    manifest = load_manifest().with_calibration("facenet", {"bins": [0.125] * 200})
+    manifest = load_manifest().changed("facenet", calibration={"bins": [0.125] * 200})
     save_manifest(manifest, tmp_path / "w.json")
     lines = (tmp_path / "w.json").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if "0.125" in line]
@@ -233,7 +233,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "w.json"
     save_manifest(load_manifest(), path)
     before = path.read_bytes()
-    broken = load_manifest().with_calibration("facenet", {"x": float("nan")})
+    broken = load_manifest().changed("facenet", calibration={"x": float("nan")})
     with pytest.raises(ValueError, match="JSON compliant"):
         save_manifest(broken, path)
     assert path.read_bytes() == before

@@ -1,4 +1,8 @@
-"""The command line: python -m xfv_core verify | explain | models | calibrate | evaluate."""
+"""The command line: python -m xfv_core verify | explain | models | calibrate | evaluate | fidelity
+| train | publish.
+
+Heavy rooms (evaluation, training) are imported by the commands that need them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from xfv_core import Verifier, XfvError
-from xfv_core.manifest import save_manifest
+from xfv_core.manifest import load_manifest, save_manifest
 from xfv_core.results import PictureKind
 
 app = typer.Typer(
@@ -40,16 +44,17 @@ def verify(
 def explain(
     a: Path,
     b: Path,
-    model: Model = "sface",
+    model: Annotated[str | None, typer.Option(help="Registry name; default: by method.")] = None,
     at: Point = "balanced",
-    method: Annotated[str, typer.Option(help="occlusion, fggb or xssab.")] = "occlusion",
+    method: Annotated[str, typer.Option(help="occlusion, fggb, xssab, patches.")] = "occlusion",
     preset: Annotated[str, typer.Option(help="Occlusion only: fast, standard or paper.")] = "",
+    view: Annotated[str, typer.Option(help="Patches only: evidence or raw.")] = "",
     out: Annotated[Path | None, typer.Option(help="Picture to write: .png or .jpg.")] = None,
     strength: Annotated[float, typer.Option(min=0, max=1)] = 0.85,
     as_json: Json = False,
 ) -> None:
     """Why? Maps of one pair, what they show in words, and their measured fidelity."""
-    options = {"preset": preset} if preset else {}
+    options = {k: v for k, v in (("preset", preset), ("view", view)) if v}
     explanation = Verifier().explained(
         a, b, model=model, operating_point=at, method=method, **options
     )
@@ -112,7 +117,7 @@ def calibrate(
         partial=partial,
         dataset=dataset,
     )
-    save_manifest(verifier.manifest.with_calibration(model, calibration.to_dict()))
+    save_manifest(load_manifest().changed(model, calibration=calibration.to_dict()))
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
 
 
@@ -123,6 +128,7 @@ def evaluate(
     images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
     aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
     partial: Partial = False,
+    store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
     as_json: Json = False,
 ) -> None:
     """Verification accuracy on labelled pairs, with 95 % intervals.
@@ -144,6 +150,15 @@ def evaluate(
         partial=partial,
     )
     accuracy, lost = table["accuracy"], len(table["lost"])
+    if store:
+        kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc")
+        row = {key: table[key] for key in kept} | {
+            "lost": lost,
+            "folds": len(table["fold_thresholds"]),
+        }
+        manifest = load_manifest()  # as it is by now
+        known = manifest.card(model).results or {}
+        save_manifest(manifest.changed(model, results={**known, store: row}))
     typer.echo(
         json.dumps(table, indent=2)
         if as_json
@@ -151,6 +166,100 @@ def evaluate(
         f"{accuracy['mean']:.2%} (95 % interval {accuracy['low']:.2%} to {accuracy['high']:.2%}), "
         f"EER {table['eer']:.2%}, AUC {table['auc']:.4f}, photos lost: {lost}"
     )
+
+
+@app.command()
+def fidelity(
+    images: Annotated[Path, typer.Option(help="Folder or tar of aligned crops.")],
+    pairs: Pairs = "lfw",
+    model: Model = "sface",
+    method: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: occlusion[:preset], fggb, patches, …")
+    ] = None,
+    on: Annotated[Literal["genuine", "impostor", "both"], typer.Option()] = "genuine",
+    kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
+    n: Annotated[int, typer.Option(help="Pairs, drawn by the seed.")] = 200,
+    seed: int = 0,
+    out: Annotated[Path, typer.Option(help="Folder of results; the same resumes.")] = Path(
+        "runs/fidelity"
+    ),
+) -> None:
+    """Do maps beat chance, and do methods agree? Over pairs; shared out by accelerate launch."""
+    from accelerate import PartialState
+    from tqdm import tqdm
+
+    from xfv_core.evaluation.fidelity import measure_fidelity, read_rows, summarise
+    from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
+
+    verifier = Verifier()
+    calibration = verifier.calibration(model)
+    if calibration is None:
+        raise XfvError(f"{model} has no threshold: run the calibrate command first.")
+    workers = PartialState()
+    bar = tqdm(disable=not workers.is_main_process, unit="pair")
+
+    def steps(done: int, todo: int) -> None:
+        bar.total = todo
+        bar.update(done - bar.n)
+
+    measure_fidelity(
+        verifier.model(model),
+        fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
+        images,
+        method or ["occlusion:standard", "fggb"],
+        threshold=calibration.point("balanced").threshold,
+        out=out,
+        which=on,
+        kind=kind,
+        n=n,
+        seed=seed,
+        process=(workers.process_index, workers.num_processes),
+        steps=steps,
+    )
+    workers.wait_for_everyone()
+    if workers.is_main_process:
+        text = json.dumps(summarise(read_rows(out)), indent=2)
+        (out / "summary.json").write_text(text + "\n")
+        typer.echo(text)
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Option(help="Model name or JSON file.")],
+    data: Annotated[Path, typer.Option(help="Folder with faces_train-*.tar.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint, curves, weights; the same resumes.")],
+    cache: Annotated[Path, typer.Option(help="Decoded photos, 55 kB each.")] = Path("runs/cache"),
+    until: Annotated[int | None, typer.Option(help="Stop after this step, to resume.")] = None,
+) -> None:
+    """Train a network; on N processes: accelerate launch --multi_gpu --num_processes N -m …
+
+    (--multi_gpu also where there are only CPUs: --cpu would start a single process.)
+    """
+    from xfv_core.training.loop import train as run
+
+    run(config, data, out, cache, until)
+
+
+@app.command()
+def publish(
+    model: Model,
+    repo_id: Annotated[str, typer.Option(help="OWNER/NAME of a model repository on the Hub.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; show it.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="If the repository is new.")] = False,
+) -> None:
+    """Send a model with card and config to the Hub; note the revision in weights.json.
+
+    HF_TOKEN has to be a token that may write there.
+    """
+    from xfv_core.publish import publish_model
+
+    sent = publish_model(load_manifest(), model, repo_id, dry_run=dry_run, private=private)
+    typer.echo(sent.listing)
+    if sent.hub is None:
+        typer.echo("\n" + sent.files["README.md"].decode())
+        return
+    typer.echo(f"published: {sent.hub}")
+    save_manifest(load_manifest().changed(model, hub=sent.hub))  # an upload takes its time
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from xfv_core.regions import REGIONS, face_regions
 
 if TYPE_CHECKING:
+    from xfv_core.explain import PatchSum
     from xfv_core.explain.base import Maps
 
 _SPOKEN = {
@@ -43,6 +44,29 @@ def describe(maps: Maps, landmarks_a: ArrayLike, landmarks_b: ArrayLike, scale: 
         f"{name} photo: {_sentence(values, face_regions(landmarks, values.shape), scale)}."
         for name, values, landmarks in photos
     )
+
+
+def describe_sum(found: PatchSum) -> str:
+    """The similarity as a sum, a line for the whole and one per photo; rounded, it still adds up.
+
+    Example: Similarity 0.620 - threshold 0.340 = +0.280.
+    """
+    whole = f"Similarity {found.similarity:.3f}"
+    total = round(found.similarity, 3)
+    if found.view == "evidence":
+        total = round(total - round(found.threshold, 3), 3)
+        whole += f" - threshold {found.threshold:.3f} = {total:+.3f}"
+    lines = [f"{whole}."]
+    for name, values in zip(("First", "Second"), found.shown, strict=True):
+        signs = [np.count_nonzero(values >= 0), np.count_nonzero(values < 0)]
+        minus = round(float(values[values < 0].sum()), 3)
+        parts = [
+            f"{part:+.3f} from {n} patch{'' if n == 1 else 'es'}"
+            for part, n in zip((total - minus, minus), signs, strict=True)
+            if n
+        ]
+        lines.append(f"{name} photo: {total:+.3f} = {' and '.join(parts)}.")
+    return "\n".join(lines)
 
 
 def _sentence(values: NDArray[np.float32], regions: NDArray[np.int8], scale: float) -> str:

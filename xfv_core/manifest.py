@@ -78,7 +78,9 @@ class ModelCard:
     ``hub`` may be None while nobody has published the weights, ``bundled`` (a path below the
     repository root) where they are too large to ship; one of them is there. ``calibration`` is
     written by ``python -m xfv_core calibrate`` and None until then; ``indicative_threshold`` is
-    somebody else's published figure: ``{"metric", "value", "source"}``.
+    somebody else's published figure: ``{"metric", "value", "source"}``. ``training``: how a
+    network of ours came about (command, data, seed, steps). ``results``: by pair list, what
+    ``python -m xfv_core evaluate --store`` measured.
     """
 
     name: str
@@ -97,6 +99,8 @@ class ModelCard:
     notes: str = ""
     indicative_threshold: Mapping[str, Any] | None = None
     calibration: Mapping[str, Any] | None = None
+    training: Mapping[str, Any] | None = None
+    results: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _matches("name", self.name, r"[a-z][a-z0-9_]*", "lower-case letters, digits and _")
@@ -111,8 +115,9 @@ class ModelCard:
             _safetensors_path("bundled", self.bundled)
         if self.hub is None and self.bundled is None:
             raise ManifestError("hub and bundled are both null, so there are no weights to load.")
-        if self.calibration is not None:
-            _mapping("calibration", self.calibration)
+        for key in ("calibration", "training", "results"):
+            if getattr(self, key) is not None:
+                _mapping(key, getattr(self, key))
         if self.indicative_threshold is not None:
             _indicative(self.indicative_threshold)
 
@@ -148,9 +153,9 @@ class Manifest:
             )
         return self.models[name]
 
-    def with_calibration(self, name: str, calibration: Mapping[str, Any] | None) -> Manifest:
-        """A copy with that model's calibration replaced; save it with :func:`save_manifest`."""
-        card = replace(self.card(name), calibration=calibration)
+    def changed(self, name: str, **parts: Any) -> Manifest:
+        """A copy with parts of that model's entry replaced; save it with :func:`save_manifest`."""
+        card = replace(self.card(name), **parts)
         return replace(self, models={**self.models, name: card})
 
 

@@ -52,9 +52,9 @@ class Portrait:
         """The crop as (3,S,S) float32 RGB in [0,1]."""
         return torch.from_numpy(self.crop.pixels.copy()).permute(2, 0, 1).float() / 255
 
-    def sharp_crop(self) -> NDArray[np.uint8]:
-        """The same crop in display size, (CROP_SHOWN, CROP_SHOWN, 3)."""
-        return recut(self.photo.pixels, self.crop, CROP_SHOWN)
+    def sharp_crop(self, side: int = CROP_SHOWN) -> NDArray[np.uint8]:
+        """The same crop in display size, (side, side, 3)."""
+        return recut(self.photo.pixels, self.crop, side)
 
     def shown_photo(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """The photo within PHOTO_SHOWN, and the (2,3) matrix from it to the crop."""
@@ -155,9 +155,16 @@ class Explanation:
         return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; maps as rows of numbers."""
+        """Plain data for JSON; maps as rows of numbers, patch contributions unrounded."""
+        patches = self.maps.details.get("patches")
+        summed = {} if patches is None else {
+            "similarity": patches.similarity,
+            "contributions": {"a": patches.a.tolist(), "b": patches.b.tolist()},
+            "patch": {"size": patches.size, "stride": patches.stride, "grid": patches.grid},
+        }  # fmt: skip
         return {
             "verdict": asdict(self.verdict),
+            **summed,
             "method": self.maps.method,
             "unit": self.maps.unit,
             "cost": asdict(self.maps.cost),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -18,23 +17,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.confidence import Calibration, decide
-from xfv_core.describe import describe
+from xfv_core.describe import describe, describe_sum
 from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, make_explainer
-from xfv_core.explain.gradient import smooth
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
 from xfv_core.fidelity import Fidelity, Kind, against_chance, map_curves, random_curves
 from xfv_core.hub import Progress
 from xfv_core.hub import Source as WeightSource
 from xfv_core.images import Photo, load_photo
 from xfv_core.manifest import Manifest, load_manifest
-from xfv_core.models import FaceModel, embed_all, load_model
+from xfv_core.models import FaceModel, adds_up, embed_all, load_model
 from xfv_core.overlay import shared_scale
 from xfv_core.results import Explanation, Portrait, Verdict
 from xfv_core.serving import Precedence, Recent
 
 KEEP_SECONDS = 300
 KEEP_RESULTS = 128
+CAMERA_SIDE = 320  # px; where a camera's faces are looked for
 
 Source = Photo | bytes | str | PathLike[str]
 Pair = tuple[Portrait, Portrait]
@@ -73,6 +72,19 @@ class Verifier:
         stored = self.manifest.card(name).calibration
         return Calibration.from_dict(stored) if stored else None
 
+    def models_for(self, method: str) -> list[str]:
+        """The models that a method can explain, the default first where it is among them."""
+        cards = self.manifest.models.values()
+        names = [card.name for card in cards if method != "patches" or adds_up(card)]
+        return sorted(names, key=lambda name: name != self.manifest.default)
+
+    def default_model(self, method: str) -> str:
+        """The first of ``models_for``; RequestError where there is none."""
+        names = self.models_for(method)
+        if not names:
+            raise RequestError(f"No model here can be explained by {method}.")
+        return names[0]
+
     def faces(self, source: Source) -> tuple[Photo, tuple[Face, ...]]:
         """The decoded photo and its faces, largest first; raises ImageError or NoFaceError."""
         photo = source if isinstance(source, Photo) else load_photo(source)
@@ -91,6 +103,11 @@ class Verifier:
         if not 0 <= chosen < len(faces):
             raise RequestError(f"There is no face {chosen + 1} in this photo; it has {len(faces)}.")
         return Portrait(photo, faces, chosen, self.crop(photo, faces[chosen], model))
+
+    def camera_portrait(self, photo: Photo, model: str) -> Portrait:
+        """The largest face of a camera's frame: one quick look, remembered nowhere."""
+        faces = self._detector.detect(photo.pixels, long_side=CAMERA_SIDE, thorough=False)
+        return Portrait(photo, faces, 0, self.crop(photo, faces[0], model))
 
     def crop(self, photo: Photo, face: Face, model: str) -> Crop:
         """One face as ``model`` wants it: on the template, or the detector's box."""
@@ -125,7 +142,40 @@ class Verifier:
             pair = self._pair(a, b, name, pick)
             embeddings = [self._embedding(portrait, network) for portrait in pair]
         similarity = float(np.clip(embeddings[0] @ embeddings[1], -1, 1))
-        return self._verdict(similarity, pair, name, operating_point)
+        return self.judge(similarity, pair, name, operating_point)
+
+    def threshold(self, model: str, operating_point: str) -> float:
+        """θ of a model; its published one where it is not calibrated."""
+        calibration = self.calibration(model)
+        if calibration is None:
+            return self.manifest.card(model).indicative_similarity
+        return calibration.point(operating_point).threshold
+
+    def judge(self, similarity: float, pair: Pair, model: str, operating_point: str) -> Verdict:
+        """The verdict that a similarity (cosine) of two faces amounts to."""
+        calibration, threshold = self.calibration(model), self.threshold(model, operating_point)
+        if calibration is None:
+            same, p, confidence = similarity >= threshold, None, None
+        else:
+            same, p, confidence = decide(calibration, similarity, operating_point)
+        notes = [
+            f"{side} photo: {note}"
+            for side, portrait in zip(("First", "Second"), pair, strict=True)
+            for note in portrait.notes
+        ]
+        return Verdict(
+            similarity=similarity,
+            distance=1 - similarity,
+            threshold=threshold,
+            same=same,
+            probability_same=p,
+            confidence=confidence,
+            operating_point=operating_point if calibration else "indicative",
+            model=model,
+            calibrated=calibration is not None,
+            faces=(pair[0].chosen, pair[1].chosen),
+            notes=tuple(notes),
+        )
 
     def explain(
         self,
@@ -140,11 +190,12 @@ class Verifier:
     ) -> Iterator[Explanation]:
         """Ever better maps of one pair; the last also carries its measured fidelity.
 
-        ``options`` are those of the method (for occlusion: preset, mode, shape, fill). Raises as
-        ``verify`` does, and RequestError for an unknown method or option.
+        ``options`` are those of the method (for occlusion: preset, mode, shape, fill; for patches:
+        view). Without ``model`` the first one that the method can explain. Raises as ``verify``
+        does, and XfvError for an unknown method or option, or one that does not fit the model.
         """
         explainer = make_explainer(method, **options)
-        name = model or self.manifest.default
+        name = model or self.default_model(method)
         verdict = self.verify(a, b, model=name, operating_point=operating_point, pick=pick)
         pair = self._pair(a, b, name, pick)
         key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
@@ -181,33 +232,6 @@ class Verifier:
             lambda: embed_all(network, portrait.tensor()[None], fast=False)[0].cpu().numpy(),
         )
 
-    def _verdict(self, similarity: float, pair: Pair, model: str, point: str) -> Verdict:
-        calibration = self.calibration(model)
-        if calibration is None:
-            threshold, point = self.manifest.card(model).indicative_similarity, "indicative"
-            same, p, confidence = similarity >= threshold, None, None
-        else:
-            threshold = calibration.point(point).threshold
-            same, p, confidence = decide(calibration, similarity, point)
-        notes = [
-            f"{side} photo: {note}"
-            for side, portrait in zip(("First", "Second"), pair, strict=True)
-            for note in portrait.notes
-        ]
-        return Verdict(
-            similarity=similarity,
-            distance=1 - similarity,
-            threshold=threshold,
-            same=same,
-            probability_same=p,
-            confidence=confidence,
-            operating_point=point,
-            model=model,
-            calibrated=calibration is not None,
-            faces=(pair[0].chosen, pair[1].chosen),
-            notes=tuple(notes),
-        )
-
     def _fidelity(
         self, network: FaceModel, x: Tensor, y: Tensor, maps: Maps, pair: Pair, same: bool
     ) -> Fidelity:
@@ -233,8 +257,9 @@ def _identity(pair: Pair) -> Hashable:
 def _explanation(
     verdict: Verdict, maps: Maps, pair: Pair, fidelity: Fidelity | None = None
 ) -> Explanation:
-    raw = maps.details.get("raw", False)
-    drawn = replace(maps, a=smooth(maps.a), b=smooth(maps.b)) if raw else maps
+    drawn = maps.drawn()
     scale = shared_scale(drawn)
     sentence = describe(drawn, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
+    if patches := maps.details.get("patches"):
+        sentence = f"{describe_sum(patches)}\n{sentence}"
     return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from xfv_core.explain.base import Maps
-from xfv_core.explain.gradient import FGGB, REFINE, XSSAB, smooth
+from xfv_core.explain.base import Maps, smooth
+from xfv_core.explain.gradient import FGGB, REFINE, XSSAB
 from xfv_core.explain.pullback import WORKING_SET, AutogradPullback, ChainPullback, pullback
 from xfv_core.models import load_model
 from xfv_core.models.base import Chain, FaceModel

@@ -24,7 +24,7 @@ from .conftest import TOY_CONFIG
 
 KILLED = """
 import os, signal, sys
-from xfv_core.training.__main__ import main
+from xfv_core.__main__ import main
 from xfv_core.training.loop import Trainer
 
 advance = Trainer.advance
@@ -151,10 +151,10 @@ def test_a_killed_training_resumes_to_the_same_result(
         arguments += ["--out", str(tmp_path / out), "--cache", str(tmp_path / "cache")]
         return run_processes(processes, [*program, *arguments])
 
-    assert launch("unbroken", "-m", "xfv_core.training") == 0
-    assert launch("broken", str(killer)) != 0
+    assert launch("unbroken", "-m", "xfv_core", "train") == 0
+    assert launch("broken", str(killer), "train") != 0
     assert checkpoint(tmp_path / "broken")["step"] in (3, 4)
-    assert launch("broken", "-m", "xfv_core.training") == 0
+    assert launch("broken", "-m", "xfv_core", "train") == 0
     first, second = (checkpoint(tmp_path / name) for name in ("unbroken", "broken"))
     assert first["step"] == config_from_dict(TOY_CONFIG).steps
     assert_identical(first, second)

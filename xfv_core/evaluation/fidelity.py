@@ -1,124 +1,239 @@
-"""Fidelity over many pairs: how often does a method's map beat chance, and by how much?"""
+"""Fidelity over many pairs: how often does a method's map beat chance, by how much, and do methods
+agree?
+
+Pairs are shared out over the processes of ``accelerate launch``; every process appends one line of
+JSON per finished pair to a file of its own, so a killed run goes on where it stopped, on any
+number of processes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.confidence.scores import Interval, wilson
-from xfv_core.explain.base import Explainer, Maps
-from xfv_core.fidelity import FIELDS, Fidelity, Kind, against_chance, map_curves, random_curves
+from xfv_core.errors import XfvError
+from xfv_core.evaluation.calibration import decode
+from xfv_core.evaluation.pairs import PairSet, PhotoStore
+from xfv_core.explain import Explainer, Maps, make_explainer
+from xfv_core.fidelity import Kind, against_chance, agreement, map_curves, random_curves
 from xfv_core.models.base import FaceModel
+
+Which = Literal["genuine", "impostor", "both"]
+
+
+class FidelityRunError(XfvError):
+    """The folder of results belongs to another measurement, or there is nothing to measure."""
 
 
 @dataclass(frozen=True)
-class PairFidelity:
-    """One method on one pair: how it did, and what its maps cost."""
+class Judged:
+    """One method on one pair: gains against chance, and what its maps cost."""
 
-    fidelity: Fidelity
+    empty: bool
+    deletion_gain: float
+    insertion_gain: float
     passes: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """All methods on one pair; ``agreement``: rank correlation of the maps of each two methods."""
+
+    pair: int
+    methods: Mapping[str, Judged]
+    agreement: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class FidelityTable:
     """One method over n pairs; gains are areas between cosine curves, empty maps count as 0.
 
-    ``deletion_share``, ``insertion_share``: pairs whose map beat the mean random field, the first
-    with its 95 % Wilson interval. ``*_sd``: over pairs.
+    ``*_share``: pairs whose map beat the mean random field, with a 95 % Wilson interval.
+    ``*_sd``: over pairs.
     """
 
     n_pairs: int
     n_empty: int
-    n_random: int
-    kind: Kind
     deletion_share: float
     deletion_share_interval: Interval
     deletion_gain: float
     deletion_gain_sd: float
     insertion_share: float
+    insertion_share_interval: Interval
     insertion_gain: float
     insertion_gain_sd: float
     passes_per_pair: float
     seconds_per_pair: float
 
 
-def fidelity_over_pairs(
+def explainers_by_name(names: Sequence[str]) -> dict[str, Explainer]:
+    """``method`` or, for occlusion, ``occlusion:preset`` -> the explainer."""
+    return {
+        name: make_explainer(method, **({"preset": preset} if preset else {}))
+        for name in names
+        for method, _, preset in [name.partition(":")]
+    }
+
+
+def choose_pairs(labels: NDArray[np.bool_], which: Which, n: int, seed: int) -> list[int]:
+    """``n`` pairs drawn without replacement; of "both" every second one is genuine."""
+    rng = np.random.default_rng(seed)
+    genuine, impostor = (rng.permutation(np.flatnonzero(labels == kind)) for kind in (True, False))
+    if which == "both":
+        half = min(len(genuine), len(impostor), n // 2)
+        return np.stack([genuine[:half], impostor[:half]], axis=1).ravel().tolist()
+    return (genuine if which == "genuine" else impostor)[:n].tolist()
+
+
+def measure_fidelity(
     model: FaceModel,
-    pairs: Iterable[tuple[Tensor, Tensor]],
-    explainers: Mapping[str, Explainer],
+    pairs: PairSet,
+    images: Path,
+    methods: Sequence[str],
     *,
     threshold: float,
+    out: Path,
+    which: Which = "genuine",
     kind: Kind = "similar",
+    n: int = 200,
     seed: int = 0,
-    n_random: int = FIELDS,
-    steps: Callable[[int], None] | None = None,
-) -> dict[str, FidelityTable]:
-    """Every method on the same pairs of (3,S,S) crops, against the same random fields.
+    process: tuple[int, int] = (0, 1),
+    steps: Callable[[int, int], None] | None = None,
+) -> None:
+    """This process's share (index, count) of the pairs, appended to ``out``; see ``summarise``.
 
-    Pair i draws its fields with ``seed + i``; ``steps`` hears how many pairs are done.
+    ``images``: folder or tar of aligned crops. Pair i draws its random fields with seed i.
+    ``steps`` hears (pairs done by this process, pairs it has to do). Raises FidelityRunError where
+    ``out`` holds another measurement.
     """
-    rows: dict[str, list[PairFidelity]] = {name: [] for name in explainers}
-    judged = fidelity_by_pair(
-        model, pairs, explainers, threshold=threshold, kind=kind, seed=seed, n_random=n_random
-    )
-    for done, results in enumerate(judged, start=1):
-        for name, result in results.items():
-            rows[name].append(result)
-        if steps:
-            steps(done)
-    return {name: summarise(results) for name, results in rows.items()}
+    settings = {
+        "model": model.name, "pairs": pairs.name, "methods": list(methods), "which": which,
+        "kind": kind, "n": n, "seed": seed, "threshold": threshold,
+    }  # fmt: skip
+    _same_measurement(out, settings)
+    explainers = explainers_by_name(methods)
+    index, count = process
+    done = {row.pair for row in read_rows(out)}
+    share = choose_pairs(pairs.labels, which, n, seed)[index::count]
+    mine = [i for i in share if i not in done]
+    with PhotoStore(images) as store, (out / f"rows-{index}.jsonl").open("a") as file:
+        file.write("\n")  # what a kill left of a line stays a line of its own
+        for finished, i in enumerate(mine, start=1):
+            a, b = (_crop(store, paths[i]) for paths in (pairs.paths_a, pairs.paths_b))
+            row = judge_pair(model, a, b, explainers, threshold=threshold, kind=kind, pair=i)
+            file.write(json.dumps(asdict(row)) + "\n")
+            file.flush()
+            if steps:
+                steps(finished, len(mine))
 
 
-def fidelity_by_pair(
+def judge_pair(
     model: FaceModel,
-    pairs: Iterable[tuple[Tensor, Tensor]],
+    a: Tensor,
+    b: Tensor,
     explainers: Mapping[str, Explainer],
     *,
     threshold: float,
     kind: Kind = "similar",
-    seed: int = 0,
-    n_random: int = FIELDS,
-) -> Iterator[dict[str, PairFidelity]]:
-    """The same, pair by pair; what several processes gather."""
-    for index, (a, b) in enumerate(pairs, start=seed):
-        chance = random_curves(model, a, b, seed=index, n=n_random)
-        results = {}
-        for name, explainer in explainers.items():
-            maps = _final(explainer(model, a, b, threshold=threshold))
-            curves = map_curves(model, a, b, maps, seed=index)
-            judged = against_chance(curves, chance, kind)
-            results[name] = PairFidelity(judged, maps.cost.passes, maps.cost.seconds)
-        yield results
+    pair: int = 0,
+) -> PairRow:
+    """Every method on one pair of (3,S,S) crops, against the same random fields (seed ``pair``)."""
+    chance = random_curves(model, a, b, seed=pair)
+    judged: dict[str, Judged] = {}
+    drawn: dict[str, Maps] = {}
+    for name, explainer in explainers.items():
+        *_, maps = explainer(model, a, b, threshold=threshold)
+        fidelity = against_chance(map_curves(model, a, b, maps, seed=pair), chance, kind)
+        judged[name] = Judged(
+            fidelity.empty,
+            fidelity.deletion_gain,
+            fidelity.insertion_gain,
+            maps.cost.passes,
+            maps.cost.seconds,
+        )
+        drawn[name] = maps.drawn()
+    agreements = {
+        f"{one} | {other}": agreement(drawn[one], drawn[other])
+        for one, other in combinations(explainers, 2)
+    }
+    return PairRow(pair, judged, agreements)
 
 
-def summarise(results: Sequence[PairFidelity]) -> FidelityTable:
-    """One method's table; raises ValueError for no pairs at all."""
-    if not results:
-        raise ValueError("no pairs, no table")
-    judged = [result.fidelity for result in results]
-    deletion = np.array([f.deletion_gain for f in judged])
-    insertion = np.array([f.insertion_gain for f in judged])
+def read_rows(out: Path) -> list[PairRow]:
+    """All finished pairs of a folder, by pair; a line cut by a kill is left out."""
+    rows: dict[int, PairRow] = {}
+    for file in sorted(out.glob("rows-*.jsonl")):
+        for line in file.read_text().split("\n"):
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            methods = {name: Judged(**judged) for name, judged in values["methods"].items()}
+            rows[values["pair"]] = PairRow(values["pair"], methods, values["agreement"])
+    return [rows[i] for i in sorted(rows)]
+
+
+def summarise(rows: Sequence[PairRow]) -> dict[str, Any]:
+    """Tables by method and mean agreement by pair of methods, as plain data."""
+    if not rows:
+        raise FidelityRunError("No pair has been measured yet.")
+    tables = {name: _table([row.methods[name] for row in rows]) for name in rows[0].methods}
+    return {
+        "n": len(rows),
+        "methods": {name: asdict(table) for name, table in tables.items()},
+        "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},
+    }
+
+
+def _table(judged: Sequence[Judged]) -> FidelityTable:
+    deletion = np.array([j.deletion_gain for j in judged])
+    insertion = np.array([j.insertion_gain for j in judged])
+    n = len(judged)
     return FidelityTable(
-        n_pairs=len(judged),
-        n_empty=sum(f.empty for f in judged),
-        n_random=judged[0].n_random,
-        kind=judged[0].kind,
+        n_pairs=n,
+        n_empty=sum(j.empty for j in judged),
         deletion_share=float((deletion > 0).mean()),
-        deletion_share_interval=wilson(int((deletion > 0).sum()), len(judged)),
+        deletion_share_interval=wilson(int((deletion > 0).sum()), n),
         deletion_gain=float(deletion.mean()),
         deletion_gain_sd=float(deletion.std()),
         insertion_share=float((insertion > 0).mean()),
+        insertion_share_interval=wilson(int((insertion > 0).sum()), n),
         insertion_gain=float(insertion.mean()),
         insertion_gain_sd=float(insertion.std()),
-        passes_per_pair=float(np.mean([r.passes for r in results])),
-        seconds_per_pair=float(np.mean([r.seconds for r in results])),
+        passes_per_pair=float(np.mean([j.passes for j in judged])),
+        seconds_per_pair=float(np.mean([j.seconds for j in judged])),
     )
 
 
-def _final(stream: Iterator[Maps]) -> Maps:
-    *_, last = stream
-    return last
+def _agreement(rows: Sequence[PairRow], key: str) -> dict[str, float | int | None]:
+    known = [rho for row in rows if (rho := row.agreement[key]) is not None]
+    mean, least = (float(np.mean(known)), min(known)) if known else (None, None)
+    return {"n": len(known), "mean": mean, "least": least}
+
+
+def _crop(store: PhotoStore, name: str) -> Tensor:
+    pixels = decode(store.read(name)).copy()
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255  # (3,S,S)
+
+
+def _same_measurement(out: Path, settings: Mapping[str, Any]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "settings.json"
+    text = json.dumps(settings, indent=2) + "\n"
+    if not file.exists():
+        file.write_text(text)
+    elif file.read_text() != text:
+        raise FidelityRunError(
+            f"{out} holds another measurement ({file.name} says which); choose another folder."
+        )

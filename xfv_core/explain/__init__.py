@@ -10,13 +10,15 @@ from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Explainer, Maps
 from xfv_core.explain.gradient import FGGB, XSSAB
 from xfv_core.explain.occlusion import Occlusion
+from xfv_core.explain.patches import Patches, PatchSum
 
-__all__ = ["METHODS", "Cost", "Explainer", "Maps", "MethodError", "make_explainer"]
+__all__ = ["METHODS", "Cost", "Explainer", "Maps", "MethodError", "PatchSum", "make_explainer"]
 
 METHODS: dict[str, Callable[..., Explainer]] = {
     "occlusion": Occlusion,
     "fggb": FGGB,
     "xssab": XSSAB,
+    "patches": Patches,
 }
 
 

@@ -8,7 +8,7 @@ xSSAB  Huber et al., WACV 2024, arXiv 2304.13409: f(B) split into w⁺, where w_
            S_A = mean over RGB of |∂(w⁺·f(A))/∂A| - mean over RGB of |∂(w⁻·f(A))/∂A|
 
 Both in float32 and through the L2 normalisation of f. Maps hold the raw values, which is what
-metrics rank; ``details["raw"]`` says so, and whoever draws such a map passes it to ``smooth``.
+metrics rank; ``Maps.raw`` says so, and ``Maps.drawn`` smooths them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from xfv_core.explain.base import Cost, Maps
@@ -28,7 +25,6 @@ from xfv_core.explain.pullback import Pullback, pullback
 from xfv_core.models.base import FaceModel
 
 REFINE = 16  # channels per photo between two maps of the stream
-SMOOTH_SIGMA, SMOOTH_RADIUS, SIDE = 5.0, 12, 112  # the 25x25 Gaussian of the public code, px at 112
 Steps = Callable[[float], None]
 
 
@@ -72,7 +68,8 @@ class FGGB:
                 cost=Cost(passes=2 + 2 * done, seconds=seconds),
                 unit="similarity above the threshold, by gradient",
                 progress=done / len(weights),
-                details={"raw": True, "threshold": threshold, "channels": done},
+                raw=True,
+                details={"threshold": threshold, "channels": done},
             )
             began = perf_counter()  # what the caller did with that map is not our cost
 
@@ -110,15 +107,9 @@ class XSSAB:
             model=model.name,
             cost=Cost(passes=6, seconds=seconds),
             unit="cosine per unit of pixel value",
-            details={"raw": True, "threshold": threshold, "channels": int(agree.sum())},
+            raw=True,
+            details={"threshold": threshold, "channels": int(agree.sum())},
         )
-
-
-def smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A raw map (H,W) as it is shown: Gaussian of σ 5 px at H = 112, mirrored at the border."""
-    scale = values.shape[0] / SIDE
-    radius = max(1, round(SMOOTH_RADIUS * scale))
-    return gaussian_filter(values, SMOOTH_SIGMA * scale, mode="mirror", radius=radius)
 
 
 def _channel_weights(photos: list[Pullback], threshold: float) -> Tensor:

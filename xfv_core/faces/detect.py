@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,15 +75,17 @@ class FaceDetector:
         self._device = torch.device(device)
         self._networks: Any = facenet_pytorch.MTCNN(device=self._device)
 
-    def detect(self, pixels: NDArray[np.uint8], *, long_side: int = 800) -> tuple[Face, ...]:
+    def detect(
+        self, pixels: NDArray[np.uint8], *, long_side: int = 800, thorough: bool = True
+    ) -> tuple[Face, ...]:
         """(H,W,3) uint8 RGB -> faces, largest first; raises `NoFaceError`.
 
         The photo is shrunk to ``long_side`` px first (320 suits a live camera), where faces from
         6 % of it upwards are found. Only if that gives none: padded, for faces that fill the
-        photo; finer, for small ones; turned by 90, 270 and 180 degrees.
+        photo; finer, for small ones; turned by 90, 270 and 180 degrees; not so unless ``thorough``.
         """
         doubtful: list[Face] = []
-        for found in self._attempts(pixels, long_side):
+        for found in islice(self._attempts(pixels, long_side), None if thorough else 1):
             sure = [face for face in found if face.probability >= _SURE]
             if sure:
                 sure = self._with_room(sure, pixels, long_side)

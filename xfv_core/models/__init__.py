@@ -5,17 +5,26 @@ from __future__ import annotations
 import torch
 
 from xfv_core.hub import Progress, Source, load_tensors
-from xfv_core.manifest import Manifest, load_manifest
+from xfv_core.manifest import Manifest, ModelCard, load_manifest
 from xfv_core.models.base import FaceModel, embed_all
 from xfv_core.models.facenet import FaceNet
+from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.models.sface import SFace
 
-__all__ = ["FaceModel", "embed_all", "load_model"]
+__all__ = ["FaceModel", "adds_up", "embed_all", "load_model"]
 
-ARCHITECTURES: dict[str, type[SFace] | type[FaceNet]] = {
+ARCHITECTURES: dict[str, type[SFace] | type[FaceNet] | type[RRFNet] | type[FullFaceNet]] = {
     "sface": SFace,
     "inception_resnet_v1": FaceNet,
+    "rrf": RRFNet,
+    "rrf_regions": RegionNet,
+    "full": FullFaceNet,
 }
+
+
+def adds_up(card: ModelCard) -> bool:
+    """Whether the model's similarity is a sum of patch scores (it has ``contributions``)."""
+    return hasattr(ARCHITECTURES[card.arch], "contributions")
 
 
 def load_model(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
 from torch import Tensor
 from torch.nn import functional
@@ -23,12 +23,24 @@ from torch.nn import functional
 from xfv_core.errors import XfvError
 from xfv_core.models.rrf import PatchFaceModel
 from xfv_core.training.augment import augment, centre_crop
-from xfv_core.training.config import TrainConfig
+from xfv_core.training.config import TrainConfig, load_config
 from xfv_core.training.curves import Curves
-from xfv_core.training.data import TrainingSet, batch_rows
+from xfv_core.training.data import TrainingSet, batch_rows, load_training_set
 from xfv_core.training.export import export_weights
 from xfv_core.training.optim import build_optimizers, cosine_factor
 from xfv_core.training.student import Average, Student
+
+
+def train(config: str, data: Path, out: Path, cache: Path, until: int | None = None) -> None:
+    """Train a config's network, resuming what ``out`` holds; results and curves go to ``out``.
+
+    ``config``: name of a shipped one, or a JSON file. ``cache`` keeps the decoded photos (55 kB
+    each); ``until`` stops after that many steps.
+    """
+    settings = load_config(config)
+    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
+        photos = load_training_set(data, cache, settings.teachers)
+    Trainer(settings, photos, out).run(until)
 
 
 class ResumeError(XfvError):

@@ -1,0 +1,133 @@
+"""A live camera against a reference photo: a frame in, verdict and patch maps out, nothing kept.
+
+A frame is asked for only when the one before is answered, so a slow server means fewer frames, not
+old ones. What is held: the reference face, in memory, until a few minutes after its last use.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xfv_core.errors import XfvError
+from xfv_core.explain import make_explainer
+from xfv_core.images import load_photo
+from xfv_core.overlay import overlay_crop, shared_scale
+from xfv_core.results import Portrait, Verdict
+from xfv_core.serving import Recent
+from xfv_core.verifier import KEEP_SECONDS, Source, Verifier
+
+LIVE_SECONDS = 120
+SEATS = 2  # cameras at a time: more would starve the comparisons of photos
+QUIET = 3.0  # seconds after its last frame a camera has left its seat
+MAX_FRAME_BYTES = 2_000_000
+SHOWN = 256  # px, side of the two faces
+STRENGTH = 0.85
+STEADY = 0.9  # share of the former colour scale that a frame keeps, against flicker
+
+
+class LiveError(XfvError):
+    """The camera has to stop; the sentence says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class LiveFrame:
+    """What one frame gave: ``reference`` and ``camera`` are both faces under their patch maps,
+    uint8 (SHOWN,SHOWN,3); ``scale`` is the value of the full colour in ``unit``."""
+
+    verdict: Verdict
+    reference: NDArray[np.uint8]
+    camera: NDArray[np.uint8]
+    scale: float
+    unit: str
+
+
+@dataclass(eq=False)
+class _Camera:
+    """One reference face and the state of the camera that is held against it."""
+
+    model: str
+    portrait: Portrait
+    face: NDArray[np.uint8]
+    crop: Tensor
+    scale: float = 0.0
+    began: float = 0.0
+    last: float = -QUIET
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Live:
+    """The cameras of one server; safe to call from several threads."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self._cameras = Recent(64, KEEP_SECONDS)
+        self._seated: dict[str, _Camera] = {}
+        self._lock = threading.Lock()
+
+    def open(self, reference: Source, model: str | None = None) -> str:
+        """Take a reference photo; returns the secret under which frames are compared with it.
+
+        Raises XfvError where there is no patch model, no photo or no face in it.
+        """
+        name = model or self._verifier.default_model("patches")
+        portrait = self._verifier.portrait(reference, name)
+        token = secrets.token_urlsafe(16)
+        face = portrait.sharp_crop(SHOWN)
+        self._cameras.put(token, _Camera(name, portrait, face, portrait.tensor()))
+        return token
+
+    def frame(self, token: str, picture: bytes, *, first: bool = False) -> LiveFrame:
+        """Compare one frame; ``first`` starts the clock.
+
+        Raises LiveError where the camera has to stop (time is up, no seat, no such reference),
+        NoFaceError and ImageError where only this frame is of no use.
+        """
+        camera = self._seat(token, first)
+        if len(picture) > MAX_FRAME_BYTES:
+            raise LiveError("The camera's pictures are too large; choose a lower resolution.")
+        with camera.turn:
+            return self._compare(camera, picture)
+
+    def _seat(self, token: str, first: bool) -> _Camera:
+        camera: _Camera | None = self._cameras.peek(token)
+        if camera is None:
+            raise LiveError("The reference photo is gone by now; choose it again.")
+        now = monotonic()
+        with self._lock:
+            taken = {t: c for t, c in self._seated.items() if now - c.last < QUIET}
+            if token not in taken and len(taken) >= SEATS:
+                raise LiveError("All live cameras are in use; try again in a minute.")
+            if first:
+                camera.began = now
+            if now - camera.began > LIVE_SECONDS:
+                raise LiveError(f"Stopped after {LIVE_SECONDS} seconds; start again to go on.")
+            camera.last = now
+            self._seated = {**taken, token: camera}
+        self._cameras.put(token, camera)  # its minutes count from now
+        return camera
+
+    def _compare(self, camera: _Camera, picture: bytes) -> LiveFrame:
+        verifier, network = self._verifier, self._verifier.model(camera.model)
+        portrait = verifier.camera_portrait(load_photo(picture), camera.model)
+        threshold = verifier.threshold(camera.model, "balanced")
+        (maps,) = make_explainer("patches")(
+            network, camera.crop, portrait.tensor(), threshold=threshold
+        )
+        similarity = maps.details["patches"].similarity
+        pair = (camera.portrait, portrait)
+        verdict = verifier.judge(similarity, pair, camera.model, "balanced")
+        drawn = maps.drawn()
+        camera.scale = max(shared_scale(drawn), STEADY * camera.scale)
+        faces = (camera.face, portrait.sharp_crop(SHOWN))
+        a, b = (
+            overlay_crop(face, values, camera.scale, STRENGTH)
+            for face, values in zip(faces, (drawn.a, drawn.b), strict=True)
+        )
+        return LiveFrame(verdict, a, b, camera.scale, maps.unit)

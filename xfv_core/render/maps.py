@@ -1,0 +1,119 @@
+"""Both photos under their maps, what the maps show, how far to trust them."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xfv_core.fidelity import RATIOS, Fidelity
+from xfv_core.overlay import encode, legend_html
+from xfv_core.render import patches
+from xfv_core.render.words import tip
+from xfv_core.results import Explanation, Side, Surface
+
+
+def waiting(message: str = "The maps appear here once two faces are compared.") -> str:
+    """The reserved space of the maps, with a sentence instead."""
+    frames = (
+        f'<div class="xfv-view waiting">{escape(message)}</div><div class="xfv-view waiting"></div>'
+    )
+    return f'<div class="xfv xfv-maps"><div class="xfv-pair">{frames}</div></div>'
+
+
+def maps(explanation: Explanation) -> str:
+    """Both photos under their maps, the legend, what the maps show and how far to trust them.
+
+    The strength of the colours is the page's CSS variable ``--xfv-strength``: photo and overlay
+    lie on top of each other, so that the slider needs no answer from the server.
+    """
+    final = explanation.fidelity is not None
+    views = _pair(explanation, "crop") + (_pair(explanation, "photo") if final else "")
+    legend = legend_html(explanation.scale, explanation.maps.unit)
+    done = round(100 * explanation.maps.progress)
+    said = escape(explanation.sentence)
+    trust = (
+        _trust(explanation)
+        if final
+        else f'<div class="xfv-bar"><i style="width:{done}%"></i></div>'
+    )
+    found = explanation.maps.details.get("patches")
+    by, parts = (
+        (patches.verdict(explanation), patches.below(explanation, found)) if found else ("", "")
+    )
+    return (
+        f'<figure class="xfv xfv-maps" aria-busy="{str(not final).lower()}">{views}'
+        f'<div class="xfv-legend">{legend}</div>{by}'
+        f'<figcaption class="say">{said}</figcaption>{parts}{trust}</figure>'
+    )
+
+
+def _pair(explanation: Explanation, on: Surface) -> str:
+    sides: tuple[Side, Side] = ("a", "b")
+    views = "".join(_view(explanation, side, on) for side in sides)
+    return f'<div class="xfv-pair on-{on}">{views}</div>'
+
+
+def _view(explanation: Explanation, side: Side, on: Surface) -> str:
+    plain = data_url(explanation.overlay(side, on=on, strength=0))
+    coloured = data_url(explanation.overlay(side, on=on, strength=1))
+    which = "First" if side == "a" else "Second"
+    found = explanation.maps.details.get("patches")
+    cells = patches.layer(found, side, len(explanation.maps.a)) if found and on == "crop" else ""
+    return (
+        f'<div class="xfv-view"><img src="{plain}" alt="{which} photo">'
+        f'<img class="over" src="{coloured}" alt="Map over the {which.lower()} photo">{cells}</div>'
+    )
+
+
+def _trust(explanation: Explanation) -> str:
+    fidelity, cost = explanation.fidelity, explanation.maps.cost
+    assert fidelity is not None
+    beaten = round(fidelity.deletion_beaten * fidelity.n_random)
+    chance = tip(
+        "chance",
+        f"{fidelity.n_random} random smooth maps. Gain: area between the curves when 0 to 100 % of "
+        "the face is blackened, in the order of the map; ± is the spread of the random maps.",
+    )
+    said = escape(fidelity.sentence).replace("chance", chance)
+    than_random = (
+        "" if fidelity.empty else f" It beats {beaten} of {fidelity.n_random} random maps."
+    )
+    return (
+        f'<div class="trust">{said}{than_random}'
+        f"<details><summary>Show the curves</summary>{curves(fidelity)}</details></div>"
+        f'<p class="cost">{cost.passes:,} network passes, {cost.seconds:.1f} s</p>'
+    )
+
+
+def curves(fidelity: Fidelity) -> str:
+    """SVG: the similarity while more and more of the face is hidden, by this map and by chance."""
+    width, height = 400, 150
+    low = min(0.0, float(fidelity.deletion.min()), float(fidelity.chance.min()))
+    high = max(float(fidelity.deletion.max()), float(fidelity.chance.max()), low + 0.1)
+
+    def line(values: NDArray[np.float64], style: str) -> str:
+        points = " ".join(
+            f"{x * width:.1f},{(high - y) / (high - low) * height:.1f}"
+            for x, y in zip(RATIOS, values, strict=True)
+        )
+        return f'<polyline points="{points}" fill="none" {style}/>'
+
+    return (
+        f'<svg class="xfv-curve" viewBox="0 -14 {width} {height + 36}" role="img" '
+        f'aria-label="Deletion curves">'
+        + line(fidelity.chance, 'stroke="var(--soft)" stroke-width="2" stroke-dasharray="5 4"')
+        + line(fidelity.deletion, 'stroke="var(--accent)" stroke-width="2.5"')
+        + f'<path d="M0 {height}H{width}" stroke="var(--line)"/>'
+        f'<text x="0" y="-4">similarity {high:.2f}</text>'
+        f'<text x="{width}" y="-4" text-anchor="end">this map: solid · chance: dashed</text>'
+        f'<text x="0" y="{height + 16}">nothing hidden</text>'
+        f'<text x="{width}" y="{height + 16}" text-anchor="end">everything hidden</text></svg>'
+    )
+
+
+def data_url(image: NDArray[np.uint8]) -> str:
+    """uint8 (H,W,3) as a JPEG data URL."""
+    return "data:image/jpeg;base64," + base64.b64encode(encode(image, "jpeg")).decode()

@@ -1,0 +1,50 @@
+"""The page's fixed words, and how a word carries its meaning with it."""
+
+from __future__ import annotations
+
+from html import escape
+
+POINTS = {
+    "balanced": "Equal odds (verdict and probability agree)",
+    "best_accuracy": "Fewest errors on the calibration pairs",
+    "eer": "As many false matches as false non-matches",
+    "fmr_1e-2": "1 false match in 100 strangers",
+    "fmr_1e-3": "1 false match in 1,000 strangers",
+}
+HEADER = """<header class="xfv xfv-head"><h1>xfv</h1>
+<p>Are these two faces the same person, how sure is that, and why?</p></header>"""
+WHY = '<div class="xfv"><h2>Why?</h2></div>'
+ABOUT = {
+    "occlusion": "Parts of one face are covered, one after the other, and the similarity measured "
+    "again. Where covering lowers it, the two faces look alike (green); where covering raises it, "
+    "they differ (pink). After Knoche et al. 2023.",
+    "fggb": "For each of the network's features: which pixels it hangs on, weighted by how much it "
+    "speaks for or against a match. Finer than occlusion, and noisier. After Lu et al. 2024.",
+    "patches": "Another network, whose similarity is nothing but the sum of what each patch of the "
+    "face adds; no patch sees beyond its border. These maps are not an estimate, they are the "
+    "summands. Select a patch to see what it matched. After Ozturk et al. 2025.",
+}
+LIMITS = """<footer class="xfv xfv-foot"><p><b>What this cannot do.</b> It is a demonstration, not a
+basis for decisions about people. It does not notice a photo of a photo, a mask or a generated face
+(no liveness check). The probability assumes equal odds and photos like those it was measured on:
+celebrities in press photos. Face networks err more often for women, for children and for people
+under-represented in their training data; how much has not been measured here for every group. A
+map shows what moved this network's number, not what makes two people alike.</p>
+<p><b>Your photos</b> are held in memory, used for this comparison only, never logged and gone
+within minutes. Use photos of people who agreed to it.</p></footer>"""
+VIEWS = [
+    ("evidence: what speaks for and against", "evidence"),
+    ("raw: what adds to the similarity", "raw"),
+]
+MODES = [("all against all", 1), ("one covered, one whole", 2), ("both covered alike", 3)]
+
+
+def about(method: str) -> str:
+    """What a method does, in two sentences."""
+    return f'<p class="xfv xfv-about">{ABOUT[method]}</p>'
+
+
+def tip(text: str, meaning: str) -> str:
+    """A word or number whose meaning is one hover, tap or Tab away."""
+    label = f'<button type="button" class="xfv-tip">{escape(text)}'
+    return f'{label}<span role="tooltip">{escape(meaning)}</span></button>'
