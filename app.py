@@ -188,8 +188,10 @@ def live_frame(request: Any) -> dict[str, str]:
         return {"html": render.camera_says(live.frame(token, data_of(url), first=first))}
     except LiveError as problem:
         return {"stop": str(problem)}
-    except (XfvError, gr.Error) as problem:
+    except XfvError as problem:
         return {"html": render.camera_problem(str(problem))}
+    except gr.Error as problem:
+        return {"html": render.camera_problem(problem.message)}
 
 
 def file_of(payload: ImageData | None) -> Upload:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from xfv_core import Verifier
 from xfv_core.__main__ import app
 
 pytestmark = pytest.mark.slow
@@ -34,9 +35,34 @@ def test_explain_writes_a_picture_and_says_what_is_on_it(examples: Path, tmp_pat
         assert picture.width > 600
 
 
+def test_explain_by_patches_gives_summands_that_add_up(examples: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "obama2.jpg")]
+    command = ["explain", *pair, "--method", "patches", "--json"]
+    found = json.loads(runner.invoke(app, command).stdout)
+    assert found["verdict"]["model"] == "rrf56"
+    for side in ("a", "b"):
+        summands = found["contributions"][side]
+        assert sum(summands) == pytest.approx(found["similarity"], abs=1e-5)
+        assert sum(summands) == pytest.approx(found["verdict"]["similarity"], abs=1e-5)
+
+
+def test_fidelity_writes_a_summary_and_resumes(examples: Path, tmp_path: Path) -> None:
+    verifier = Verifier()
+    for name in ("obama", "obama2"):
+        (face,) = verifier.face_pictures(examples / f"{name}.jpg")
+        Image.fromarray(face).save(tmp_path / f"{name}.png")
+    (tmp_path / "pairs.csv").write_text("path_a,path_b,label\nobama.png,obama2.png,1\n")
+    command = ["fidelity", "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
+    command += ["--method", "xssab", "--method", "occlusion:fast", "--out", str(tmp_path / "out")]
+    first, again = (json.loads(runner.invoke(app, command).stdout) for _ in range(2))
+    assert first == again == json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert first["methods"]["occlusion:fast"]["deletion_gain"] > 0
+    assert set(first["agreement"]) == {"xssab | occlusion:fast"}
+
+
 def test_models_lists_the_manifest() -> None:
     rows = json.loads(runner.invoke(app, ["models", "--json"]).stdout)
-    assert [row["name"] for row in rows if row["bundled"]] == ["sface"]
+    assert [row["name"] for row in rows if row["bundled"]] == ["sface", "rrf56"]
 
 
 def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
@@ -40,10 +40,13 @@ from xfv_core.explain import Explainer, Maps
 from xfv_core.explain.gradient import FGGB
 from xfv_core.explain.masks import PRESETS
 from xfv_core.explain.occlusion import Occlusion
-from xfv_core.models.base import BATCH, FaceModel
+from xfv_core.explain.patches import Patches
+from xfv_core.live import Live
+from xfv_core.models.base import BATCH, FaceModel, embed_all
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SERVED = ("fast", "standard", "paper")  # the presets of the page
+REPEATS = 50  # of what takes milliseconds
 PHOTO_SIDE = 800  # px on the long side of a photo, for the latency of a verdict
 
 
@@ -76,6 +79,7 @@ class Report:
     threads: int
     rounds: int
     verdict_seconds: float
+    live_seconds: float
     peak_mib: float
     agreement: dict[str, float]
     results: tuple[Result, ...]
@@ -134,6 +138,26 @@ def gradient_race(
     yield from race(f"FGGB, 2 x {model.embedding_dim} channels", ours, rivals, rounds)
 
 
+def patches_race(
+    model: FaceModel, photos: Tensor, threshold: float, rounds: int
+) -> Iterator[Result]:
+    """What the summands and both maps' values cost on top of the similarity alone."""
+
+    def similarity() -> None:
+        for _ in range(REPEATS):
+            a, b = embed_all(model, photos, fast=False)
+            float(a @ b)
+
+    def summed() -> None:
+        for _ in range(REPEATS):
+            final(Patches(), model, photos, threshold)
+
+    share = 1 / REPEATS
+    ours = Contender("ours", summed, share)
+    rivals = [Contender("the similarity alone", similarity, share)]
+    yield from race(f"{model.name}, similarity and patch maps", ours, rivals, rounds)
+
+
 def final(method: Explainer, model: FaceModel, photos: Tensor, threshold: float) -> Maps:
     """The last maps of a method."""
     *_, last = method(model, photos[0], photos[1], threshold=threshold)
@@ -179,6 +203,21 @@ def verdict_seconds(verifier: Verifier, files: Sequence[Path], rounds: int) -> f
     return median(times[1:])
 
 
+def live_seconds(verifier: Verifier, files: Sequence[Path]) -> float:
+    """Median time of a camera's frame, 640x480 as JPEG: decoding, detector, verdict, overlays."""
+    with Image.open(files[1]) as image:
+        frame = ImageOps.pad(image.convert("RGB"), (640, 480))
+    buffer = BytesIO()
+    frame.save(buffer, "JPEG", quality=85)
+    cameras = Live(verifier)
+    token, times = cameras.open(files[0]), []
+    for i in range(REPEATS):
+        began = perf_counter()
+        cameras.frame(token, buffer.getvalue(), first=i == 0)
+        times.append(perf_counter() - began)
+    return median(times)
+
+
 def _never_seen(file: Path, i: int) -> bytes:
     """A JPEG of the photo at 800 px with a corner of its own, so that nothing is reused."""
     with Image.open(file) as image:
@@ -203,11 +242,14 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
     peak, plain = _peak_mib(), plain_embed(model)
     results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
     results += gradient_race(model, photos, plain, verdict.threshold, rounds)
+    for adding in map(verifier.model, verifier.models_for("patches")):
+        results += patches_race(adding, photos, verdict.threshold, rounds)
     return Report(
         machine=f"{platform.machine()}, torch {torch.__version__}",
         threads=torch.get_num_threads(),
         rounds=rounds,
         verdict_seconds=latency,
+        live_seconds=live_seconds(verifier, files),
         peak_mib=peak,
         agreement=agreement(model, photos, verdict.threshold, presets),
         results=tuple(results),
@@ -225,10 +267,11 @@ def written(report: Report) -> str:
         f"{report.machine}, {report.threads} threads, median of {report.rounds} rounds",
         f"verdict on two {PHOTO_SIDE} px photos {report.verdict_seconds:.2f} s; "
         f"peak memory with all maps {report.peak_mib:.0f} MiB",
-        f"{'':34} {'against':44} {'ours s':>7} {'theirs s':>8} {'ratio':>6}",
+        f"a live frame of 640x480 {1000 * report.live_seconds:.0f} ms",
+        f"{'':36} {'against':44} {'ours s':>8} {'theirs s':>8} {'ratio':>6}",
     ]
     for r in report.results:
-        lines.append(f"{r.what:34} {r.rival:44} {r.ours:7.2f} {r.theirs:8.2f} {r.ratio:6.2f}")
+        lines.append(f"{r.what:36} {r.rival:44} {r.ours:8.4f} {r.theirs:8.4f} {r.ratio:6.2f}")
     lines += [f"{what}: {value:.7g}" for what, value in report.agreement.items()]
     return "\n".join(lines)
 

@@ -71,6 +71,7 @@ def _view(explanation: Explanation, side: Side, on: Surface) -> str:
 def _trust(explanation: Explanation) -> str:
     fidelity, cost = explanation.fidelity, explanation.maps.cost
     assert fidelity is not None
+    digits = ".1f" if cost.seconds >= 1 else ".2f"
     beaten = round(fidelity.deletion_beaten * fidelity.n_random)
     chance = tip(
         "chance",
@@ -84,7 +85,7 @@ def _trust(explanation: Explanation) -> str:
     return (
         f'<div class="trust">{said}{than_random}'
         f"<details><summary>Show the curves</summary>{curves(fidelity)}</details></div>"
-        f'<p class="cost">{cost.passes:,} network passes, {cost.seconds:.1f} s</p>'
+        f'<p class="cost">{cost.passes:,} network passes, {cost.seconds:{digits}} s</p>'
     )
 
 
