@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.launch import run_processes
 from xfv_core import Verifier
 from xfv_core.__main__ import app
 
@@ -46,16 +47,21 @@ def test_explain_by_patches_gives_summands_that_add_up(examples: Path) -> None:
         assert sum(summands) == pytest.approx(found["verdict"]["similarity"], abs=1e-5)
 
 
-def test_fidelity_writes_a_summary_and_resumes(examples: Path, tmp_path: Path) -> None:
+def test_fidelity_is_shared_out_over_processes_and_resumes(examples: Path, tmp_path: Path) -> None:
     verifier = Verifier()
     for name in ("obama", "obama2"):
         (face,) = verifier.face_pictures(examples / f"{name}.jpg")
         Image.fromarray(face).save(tmp_path / f"{name}.png")
-    (tmp_path / "pairs.csv").write_text("path_a,path_b,label\nobama.png,obama2.png,1\n")
+    rows = ["obama.png,obama2.png,1", "obama2.png,obama.png,1", "obama.png,obama.png,1"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
     command = ["fidelity", "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
     command += ["--method", "xssab", "--method", "occlusion:fast", "--out", str(tmp_path / "out")]
-    first, again = (json.loads(runner.invoke(app, command).stdout) for _ in range(2))
-    assert first == again == json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert run_processes(2, ["-m", "xfv_core", *command]) == 0
+    shares = [(tmp_path / "out" / f"rows-{i}.jsonl").read_text().split() for i in (0, 1)]
+    assert all(shares)
+    first = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert first == json.loads(runner.invoke(app, command).stdout)
+    assert first["n"] == 3
     assert first["methods"]["occlusion:fast"]["deletion_gain"] > 0
     assert set(first["agreement"]) == {"xssab | occlusion:fast"}
 

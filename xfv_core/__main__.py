@@ -185,6 +185,7 @@ def fidelity(
     ),
 ) -> None:
     """Do maps beat chance, and do methods agree? Over pairs; shared out by accelerate launch."""
+    import torch
     from accelerate import PartialState
     from tqdm import tqdm
 
@@ -195,7 +196,7 @@ def fidelity(
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    workers = PartialState()
+    workers = PartialState(cpu=not torch.cuda.is_available())
     bar = tqdm(disable=not workers.is_main_process, unit="pair")
 
     def steps(done: int, todo: int) -> None:

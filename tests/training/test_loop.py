@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.launch import run_processes
 from xfv_core.models.rrf import RRFNet
 from xfv_core.training.config import TrainConfig, config_from_dict
 from xfv_core.training.curves import read_curves
@@ -158,18 +155,3 @@ def test_a_killed_training_resumes_to_the_same_result(
     first, second = (checkpoint(tmp_path / name) for name in ("unbroken", "broken"))
     assert first["step"] == config_from_dict(TOY_CONFIG).steps
     assert_identical(first, second)
-
-
-def run_processes(count: int, program: list[str]) -> int:
-    """Exit status of ``program`` under the launcher (which refuses a port that is taken)."""
-    root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
-    launcher = [sys.executable]
-    if count > 1:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        launcher += ["-m", "accelerate.commands.launch", "--multi_gpu"]
-        launcher += ["--num_processes", str(count), "--num_machines", "1"]
-        launcher += ["--main_process_port", str(port)]
-    return subprocess.run([*launcher, *program], cwd=root, env=environment).returncode
