@@ -51,7 +51,6 @@ const run = async (mine) => {
   const answered = [];
   let first = true;
   while (stream === mine) {
-    if (!element.offsetParent) return stop("Stopped because the tab was left.");
     if (performance.now() - began > limit)
       return stop(`Stopped after ${limit / 1000} seconds; start again to go on.`);
     picture.width = Math.min(WIDTH, video.videoWidth);
@@ -78,7 +77,9 @@ const run = async (mine) => {
 };
 
 button.addEventListener("click", () => (stream ? stop("Stopped.") : start()));
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden && stream) stop("Stopped because the tab was left.");
-});
+const left = () => {
+  if (stream && (document.hidden || !element.offsetParent)) stop("Stopped because the tab was left.");
+};
+document.addEventListener("visibilitychange", left);
+new ResizeObserver(left).observe(element); // a tab that is not shown has no size
 window.addEventListener("pagehide", () => stop());
