@@ -189,7 +189,7 @@ def fidelity(
     from accelerate import PartialState
     from tqdm import tqdm
 
-    from xfv_core.evaluation.fidelity import measure_fidelity, read_rows, summarise
+    from xfv_core.evaluation.fidelity import measure_fidelity, summarise
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
 
     verifier = Verifier()
@@ -219,7 +219,7 @@ def fidelity(
     )
     workers.wait_for_everyone()
     if workers.is_main_process:
-        text = json.dumps(summarise(read_rows(out)), indent=2)
+        text = json.dumps(summarise(out), indent=2)
         (out / "summary.json").write_text(text + "\n")
         typer.echo(text)
 

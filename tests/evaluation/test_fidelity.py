@@ -123,13 +123,14 @@ def test_an_unknown_method_is_refused_before_any_work(photos: PairSet, tmp_path:
 def test_the_summary_counts_what_it_averages(photos: PairSet, tmp_path: Path) -> None:
     measure(photos, tmp_path / "out")
     rows = read_rows(tmp_path / "out")
-    summary = json.loads(json.dumps(summarise(rows)))
+    summary = json.loads(json.dumps(summarise(tmp_path / "out")))
     mean = np.mean([row.methods["fggb"].deletion_gain for row in rows])
     assert summary["n"] == summary["methods"]["fggb"]["n_pairs"] == 6
     assert summary["methods"]["fggb"]["deletion_gain"] == pytest.approx(mean)
     assert set(summary["agreement"]) == {"fggb | xssab"}
+    assert summary["settings"]["seed"] == 0
     with pytest.raises(FidelityRunError, match="No pair"):
-        summarise([])
+        summarise(tmp_path)
 
 
 def test_pairs_are_drawn_once_each_and_the_same_for_a_seed() -> None:

@@ -29,6 +29,7 @@ from xfv_core.fidelity import Kind, against_chance, agreement, map_curves, rando
 from xfv_core.models.base import FaceModel
 
 Which = Literal["genuine", "impostor", "both"]
+SETTINGS = "settings.json"
 
 
 class FidelityRunError(XfvError):
@@ -184,12 +185,14 @@ def read_rows(out: Path) -> list[PairRow]:
     return [rows[i] for i in sorted(rows)]
 
 
-def summarise(rows: Sequence[PairRow]) -> dict[str, Any]:
-    """Tables by method and mean agreement by pair of methods, as plain data."""
+def summarise(out: Path) -> dict[str, Any]:
+    """What was measured how, tables by method, mean agreement by two methods, as plain data."""
+    rows = read_rows(out)
     if not rows:
         raise FidelityRunError("No pair has been measured yet.")
     tables = {name: _table([row.methods[name] for row in rows]) for name in rows[0].methods}
     return {
+        "settings": json.loads((out / SETTINGS).read_text()),
         "n": len(rows),
         "methods": {name: asdict(table) for name, table in tables.items()},
         "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},
@@ -229,7 +232,7 @@ def _crop(store: PhotoStore, name: str) -> Tensor:
 
 def _same_measurement(out: Path, settings: Mapping[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    file = out / "settings.json"
+    file = out / SETTINGS
     text = json.dumps(settings, indent=2) + "\n"
     if not file.exists():
         file.write_text(text)
