@@ -229,6 +229,14 @@ def test_a_saved_manifest_keeps_numbers_on_few_lines(tmp_path: Path) -> None:
     assert max(map(len, rows)) <= 100
 
 
+def test_tuples_are_written_as_lists_are(tmp_path: Path) -> None:
+    rows = [{"name": "balanced", "interval": [0.001 * i, 0.5]} for i in range(20)]
+    tuples = tuple({**row, "interval": tuple(row["interval"])} for row in rows)  # type: ignore[arg-type]
+    for name, value in (("lists", rows), ("tuples", tuples)):
+        save_manifest(load_manifest().changed("sface", results={"x": value}), tmp_path / name)
+    assert (tmp_path / "lists").read_bytes() == (tmp_path / "tuples").read_bytes()
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "w.json"
     save_manifest(load_manifest(), path)

@@ -299,7 +299,7 @@ def _no_constant(name: str) -> float:
 def _pretty(value: Any, indent: int = 0, used: int = 0) -> str:
     """JSON with short objects and lists on one line, and long rows of numbers wrapped."""
     flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if not isinstance(value, dict | list) or indent + used + len(flat) < _WIDTH:
+    if not isinstance(value, dict | list | tuple) or indent + used + len(flat) < _WIDTH:
         return flat
     pad = " " * (indent + 2)
     if isinstance(value, dict):
