@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
 
+from tests.test_fidelity import CELL, SIDE, OneCell
 from xfv_core.evaluation.fidelity import (
     FidelityRunError,
     choose_pairs,
@@ -23,25 +23,6 @@ from xfv_core.evaluation.fidelity import (
 from xfv_core.evaluation.pairs import PairSet
 from xfv_core.explain import MethodError
 from xfv_core.explain.base import Cost, Maps
-from xfv_core.models.base import FaceModel
-
-SIDE = 28  # cells of 2 px
-CELL = (4, 9)
-
-
-class OneCell(FaceModel):
-    """Looks at the brightness of one cell only: black -> (1,0), white -> (0,1)."""
-
-    name, input_size, embedding_dim = "one cell", SIDE, 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
-
-    def embed(self, x: Tensor) -> Tensor:
-        row, column = (2 * i for i in CELL)
-        angle = x[:, 0, row : row + 2, column : column + 2].float().mean((1, 2)) * torch.pi / 2
-        return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 def marking(cell: tuple[int, int]):

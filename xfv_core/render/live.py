@@ -6,7 +6,7 @@ from html import escape
 
 from xfv_core.live import LIVE_SECONDS, LiveFrame
 from xfv_core.overlay import legend_html
-from xfv_core.render.maps import data_url
+from xfv_core.render.pictures import data_url
 
 CAMERA = f"""<div class="xfv xfv-live" data-seconds="{LIVE_SECONDS}">
 <div class="camera"><video muted playsinline aria-label="Your camera"></video>

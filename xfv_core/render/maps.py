@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xfv_core.fidelity import RATIOS, Fidelity
-from xfv_core.overlay import encode, legend_html
+from xfv_core.overlay import legend_html
 from xfv_core.render import patches
+from xfv_core.render.pictures import data_url
 from xfv_core.render.words import tip
 from xfv_core.results import Explanation, Side, Surface
 
@@ -113,8 +113,3 @@ def curves(fidelity: Fidelity) -> str:
         f'<text x="0" y="{height + 16}">nothing hidden</text>'
         f'<text x="{width}" y="{height + 16}" text-anchor="end">everything hidden</text></svg>'
     )
-
-
-def data_url(image: NDArray[np.uint8]) -> str:
-    """uint8 (H,W,3) as a JPEG data URL."""
-    return "data:image/jpeg;base64," + base64.b64encode(encode(image, "jpeg")).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from html import escape
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xfv_core.explain import PatchSum
-from xfv_core.overlay import encode
 from xfv_core.regions import REGIONS, face_regions
+from xfv_core.render.pictures import data_url
 from xfv_core.results import CROP_SHOWN, Explanation, Portrait, Side
 
 STRONGEST = 4  # bars for and against, each
@@ -95,11 +94,11 @@ def _bar(
     top, left = (round(found.stride * k * zoom) for k in divmod(i, found.grid))
     size = round(found.size * zoom)
     small = face[top : top + size, left : left + size][:: size // THUMB, :: size // THUMB]
-    picture = base64.b64encode(encode(np.ascontiguousarray(small), "jpeg")).decode()
+    picture = data_url(np.ascontiguousarray(small))
     kind, width = ("for" if value >= 0 else "against"), 50 * abs(value) / peak
     return (
         f'<li><button type="button" data-side="{side}" data-patch="{i}">'
-        f'<img src="data:image/jpeg;base64,{picture}" alt="" width="{THUMB}" height="{THUMB}">'
+        f'<img src="{picture}" alt="" width="{THUMB}" height="{THUMB}">'
         f'<span class="place">{name}</span><span class="track"><i class="{kind}" '
         f'style="width:{width:.0f}%"></i></span><b>{value:+.3f}</b></button></li>'
     )
