@@ -151,8 +151,9 @@ def evaluate(
     )
     accuracy, lost = table["accuracy"], len(table["lost"])
     if store:
-        kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc")
-        row = {key: table[key] for key in kept} | {
+        kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
+                "additivity_error")  # fmt: skip
+        row = {key: table[key] for key in kept if key in table} | {
             "lost": lost,
             "folds": len(table["fold_thresholds"]),
         }
@@ -209,6 +210,7 @@ def fidelity(
         images,
         method or ["occlusion:standard", "fggb"],
         threshold=calibration.point("balanced").threshold,
+        decide_at=calibration.point("eer").threshold,
         out=out,
         which=on,
         kind=kind,

@@ -56,9 +56,9 @@ class SignedMaps(Protocol):
 class RandomCurves:
     """Chance for one pair; independent of any map, so worth keeping.
 
-    ``deletion`` (n,11): the cosine, mean of both photos, after hiding ``RATIOS`` of the cells in
-    the order of n random fields. Hiding the first cells of -g is inserting the last of g, and -g
-    is as random as g: read backwards the same curves are random insertion.
+    ``deletion`` (2,n,11): the cosine after hiding ``RATIOS`` of the cells of the first, of the
+    second photo in the order of n random fields. Hiding the first cells of -g is inserting the
+    last of g, and -g is as random as g: read backwards the same curves are random insertion.
     """
 
     deletion: Array
@@ -66,13 +66,13 @@ class RandomCurves:
 
     @property
     def areas(self) -> Array:
-        """(n,) area under each curve; the same for deletion and insertion."""
-        return area(self.deletion)
+        """(n,) area under the mean of both photos' curves; the same for deletion and insertion."""
+        return area(self.deletion.mean(0))
 
 
 @dataclass(frozen=True, eq=False)
 class MapCurves:
-    """The cosine, mean of both photos, after hiding ``RATIOS`` of the cells, each (11,).
+    """The cosine after hiding ``RATIOS`` of the cells of the first, of the second photo, (2,11).
 
     ``falling`` hides the most similar first, ``rising`` the most dissimilar; ``marks_similar`` and
     ``marks_dissimilar`` say whether the maps mark anything as such.
@@ -161,18 +161,19 @@ def map_curves(
     both_ways = np.stack([order, order.max() - order], axis=1)  # (2 photos, 2 ways, C,C)
     hidden_a, hidden_b = hidden_cells(both_ways)  # (2,11,C,C) each
     curves, passes = _curves(model, (a, b), (hidden_a, hidden_b), fill, steps)
-    return MapCurves(curves[0], curves[1], bool((means > 0).any()), bool((means < 0).any()), passes)
+    falling, rising = curves.swapaxes(0, 1)  # (2,11) each
+    return MapCurves(falling, rising, bool((means > 0).any()), bool((means < 0).any()), passes)
 
 
 def against_chance(curves: MapCurves, random: RandomCurves, kind: Kind = "similar") -> Fidelity:
     """How much better than chance the similar or the dissimilar map does."""
-    falls = random.areas - area(curves.falling)  # (n,) > 0: lower than this random field
-    rises = area(curves.rising) - random.areas
+    down, up = curves.falling.mean(0), curves.rising.mean(0)
+    falls = random.areas - area(down)  # (n,) > 0: lower than this random field
+    rises = area(up) - random.areas
     similar = kind == "similar"
     empty = not (curves.marks_similar if similar else curves.marks_dissimilar)
     gains = np.stack([falls, rises] if similar else [rises, falls])  # deletion, insertion
     gain, beaten = gains.mean(1) * (not empty), (gains > 0).mean(1) * (not empty)
-    down, up = curves.falling, curves.rising
     deletion, insertion = (down, up[::-1]) if similar else (up, down[::-1])
     return Fidelity(
         kind=kind,
@@ -184,8 +185,8 @@ def against_chance(curves: MapCurves, random: RandomCurves, kind: Kind = "simila
         sd=float(random.areas.std(ddof=1)),
         deletion=deletion,
         insertion=insertion,
-        chance=random.deletion.mean(0),
-        n_random=len(random.deletion),
+        chance=random.deletion.mean((0, 1)),
+        n_random=random.deletion.shape[1],
         passes=curves.passes + random.passes,
     )
 
@@ -249,7 +250,7 @@ def _curves(
     fill: str,
     steps: Steps | None,
 ) -> tuple[Array, int]:
-    """Both photos' (n,11,C,C) hidden cells -> mean (n,11) cosine curves, and the passes it took."""
+    """Both photos' (n,11,C,C) hidden cells -> (2,n,11) cosine curves, and the passes it took."""
     x = torch.stack(photos).to(model.device)  # (2,3,S,S)
     fills = _fill(x, fill)
     ends = embed_all(model, torch.cat([x, fills])).cpu()  # A, B, A all hidden, B all hidden
@@ -268,7 +269,7 @@ def _curves(
             if steps:
                 steps(done / (2 * len(inner[0])))
         curves[side, :, 1:-1] = torch.cat(cosines).unflatten(0, (-1, len(RATIOS) - 2)).numpy()
-    return curves.mean(0), 4 + done
+    return curves, 4 + done
 
 
 def _pixels(cells: Tensor, like: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from tests.test_fidelity import CELL, SIDE, OneCell
 from xfv_core.evaluation.fidelity import (
     FidelityRunError,
+    PairRow,
     choose_pairs,
     judge_pair,
     measure_fidelity,
@@ -23,6 +25,9 @@ from xfv_core.evaluation.fidelity import (
 from xfv_core.evaluation.pairs import PairSet
 from xfv_core.explain import MethodError
 from xfv_core.explain.base import Cost, Maps
+from xfv_core.fidelity import area
+
+AT = {"threshold": 0.3, "decide_at": 0.5}
 
 
 def marking(cell: tuple[int, int]):
@@ -42,13 +47,45 @@ def marking(cell: tuple[int, int]):
 def test_final_maps_are_judged_against_the_same_chance() -> None:
     white = torch.ones(3, SIDE, SIDE)
     methods = {"right": marking(CELL), "wrong": marking((13, 0)), "again": marking(CELL)}
-    row = judge_pair(OneCell(), white, white, methods, threshold=0.3, pair=5)
+    row = judge_pair(OneCell(), white, white, methods, genuine=True, pair=5, **AT)
     right, wrong = row.methods["right"], row.methods["wrong"]
     assert right.deletion_gain > wrong.deletion_gain + 0.2
     assert right == row.methods["again"]
     assert (right.passes, right.seconds) == (10, 0.5)
     assert row.agreement["right | again"] == pytest.approx(1)
     assert row.agreement["right | wrong"] < 0.5
+
+
+def test_deletion_and_insertion_are_areas_under_the_accuracy_of_decisions(tmp_path: Path) -> None:
+    white, black = torch.ones(3, SIDE, SIDE), torch.zeros(3, SIDE, SIDE)
+    methods = {"right": marking(CELL)}
+    genuine, impostor = (
+        judge_pair(OneCell(), white, other, methods, genuine=same, pair=0, **AT)
+        for same, other in ((True, white), (False, black))
+    )
+    assert genuine.methods["right"].deletion == [1, *10 * [0]]
+    assert genuine.methods["right"].insertion == [0, *10 * [1]]
+    assert impostor.methods["right"].deletion == [0, *10 * [0.5]]  # B is black anyway
+
+    (tmp_path / "settings.json").write_text("{}")
+    write_rows(tmp_path, genuine)
+    alone = summarise(tmp_path)
+    assert alone["methods"]["right"]["deletion"] == pytest.approx(5)
+    assert alone["methods"]["right"]["insertion"] == pytest.approx(95)
+    assert alone["random"]["deletion"] == pytest.approx(100 * area(np.array(genuine.chance)))
+    write_rows(tmp_path, replace(impostor, pair=1))
+    both = summarise(tmp_path)["methods"]["right"]
+    by_hand = np.array([5, 52.5])
+    assert both["deletion"] == pytest.approx(by_hand.mean())
+    half = 1.96 * by_hand.std() / np.sqrt(2)
+    assert both["deletion_interval"] == pytest.approx(
+        (by_hand.mean() - half, by_hand.mean() + half)
+    )
+
+
+def write_rows(out: Path, row: PairRow) -> None:
+    with (out / "rows-0.jsonl").open("a") as file:
+        file.write(json.dumps(asdict(row)) + "\n")
 
 
 @pytest.fixture
@@ -66,7 +103,7 @@ def photos(tmp_path: Path) -> PairSet:
 def measure(photos: PairSet, out: Path, **options) -> None:
     assert photos.root is not None
     options = {"methods": ["fggb", "xssab"], "n": 6, "which": "both", **options}
-    measure_fidelity(OneCell(), photos, photos.root, threshold=0.3, out=out, **options)
+    measure_fidelity(OneCell(), photos, photos.root, out=out, **AT, **options)
 
 
 def test_two_processes_and_a_cut_line_give_the_rows_of_one_unbroken_run(

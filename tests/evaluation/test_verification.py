@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from tests.models.test_rrf import TOY_56, awake
 from xfv_core.confidence.scores import error_rates
-from xfv_core.evaluation.verification import auc, bootstrap, eer, held_out_verdicts, roc, verify
+from xfv_core.evaluation.pairs import PairSet
+from xfv_core.evaluation.verification import (
+    additivity_error,
+    auc,
+    bootstrap,
+    eer,
+    evaluate_model,
+    held_out_verdicts,
+    roc,
+    verify,
+)
+from xfv_core.models.rrf import RRFNet
 
 
 def test_each_fold_is_judged_by_the_threshold_of_the_others():
@@ -99,3 +115,30 @@ def test_agrees_with_scikit_learn():
     ours = error_rates(s, y)
     np.testing.assert_allclose(ours.fmr[::-1], fpr)
     np.testing.assert_allclose(1 - ours.fnmr[::-1], tpr)
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> PairSet:
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        Image.fromarray(rng.integers(0, 255, (112, 112, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    names = tuple(f"{i}.png" for i in range(4))
+    labels, folds = np.array([True, False] * 2), np.array([0, 0, 1, 1])
+    return PairSet("noise", names, names[::-1], labels, folds, tmp_path)
+
+
+def test_a_table_of_a_model_that_adds_up_says_how_exactly(noise: PairSet) -> None:
+    model = awake(RRFNet(TOY_56, name="toy"))
+    error = evaluate_model(model, noise, noise.root)["additivity_error"]
+    assert 0 <= error < 1e-5
+
+
+def test_summands_that_miss_the_similarity_show_up_in_the_additivity_error(noise: PairSet) -> None:
+    class Leaky(RRFNet):
+        def pair_scores(self, a, b):
+            scores = super().pair_scores(a, b)
+            return replace(scores, k=scores.k + 0.25 / scores.k[0].numel())
+
+    assert noise.root is not None
+    model = awake(Leaky(TOY_56, name="leaky"))
+    assert additivity_error(model, noise, noise.root) == pytest.approx(0.25, abs=1e-4)

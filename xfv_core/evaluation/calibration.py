@@ -219,6 +219,12 @@ def decode(data: bytes) -> Pixels:
         raise PairsError("one of the aligned images is not a picture") from None
 
 
+def read_crop(store: PhotoStore, name: str) -> torch.Tensor:
+    """An aligned crop of a store as (3,S,S) float32 RGB in [0,1]."""
+    pixels = decode(store.read(name)).copy()
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
 def _blur(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(2 * image.width / 112))
 

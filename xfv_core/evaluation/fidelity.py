@@ -1,5 +1,11 @@
-"""Fidelity over many pairs: how often does a method's map beat chance, by how much, and do methods
-agree?
+"""Fidelity over many pairs: do methods' maps beat chance, change decisions, and agree?
+
+Two measures from the same curves. *Gain*: the area by which the cosine moves further than under
+random fields, pair by pair. *Deletion* and *insertion* of the data set (Lu et al., arXiv
+2403.04549, in the protocol of the docs): the area under accuracy over the share of hidden or shown
+cells, in %, one photo changed at a time, decided at the EER threshold of the whole photos. Lower
+deletion and higher insertion are better: of similar maps on genuine, of dissimilar ones on
+impostor pairs.
 
 Pairs are shared out over the processes of ``accelerate launch``; every process appends one line of
 JSON per finished pair to a file of its own, so a killed run goes on where it stopped, on any
@@ -16,16 +22,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.confidence.scores import Interval, wilson
 from xfv_core.errors import XfvError
-from xfv_core.evaluation.calibration import decode
+from xfv_core.evaluation.calibration import read_crop
 from xfv_core.evaluation.pairs import PairSet, PhotoStore
 from xfv_core.explain import Explainer, Maps, make_explainer
-from xfv_core.fidelity import Kind, against_chance, agreement, map_curves, random_curves
+from xfv_core.fidelity import (
+    Array,
+    Kind,
+    MapCurves,
+    against_chance,
+    agreement,
+    area,
+    map_curves,
+    random_curves,
+)
 from xfv_core.models.base import FaceModel
 
 Which = Literal["genuine", "impostor", "both"]
@@ -38,20 +52,32 @@ class FidelityRunError(XfvError):
 
 @dataclass(frozen=True)
 class Judged:
-    """One method on one pair: gains against chance, and what its maps cost."""
+    """One method on one pair: gains against chance, decisions, and what its maps cost.
+
+    ``deletion``, ``insertion`` (11,): share of both photos still accepted after hiding, showing
+    ``RATIOS`` of the cells.
+    """
 
     empty: bool
     deletion_gain: float
     insertion_gain: float
+    deletion: Sequence[float]
+    insertion: Sequence[float]
     passes: int
     seconds: float
 
 
 @dataclass(frozen=True)
 class PairRow:
-    """All methods on one pair; ``agreement``: rank correlation of the maps of each two methods."""
+    """All methods on one pair.
+
+    ``chance`` (11,): share of both photos and all random fields accepted, in the order of deletion;
+    ``agreement``: rank correlation of the maps of each two methods.
+    """
 
     pair: int
+    genuine: bool
+    chance: Sequence[float]
     methods: Mapping[str, Judged]
     agreement: Mapping[str, float | None]
 
@@ -60,12 +86,17 @@ class PairRow:
 class FidelityTable:
     """One method over n pairs; gains are areas between cosine curves, empty maps count as 0.
 
+    ``deletion``, ``insertion``: area under the accuracy, in %, with a 95 % interval over pairs.
     ``*_share``: pairs whose map beat the mean random field, with a 95 % Wilson interval.
     ``*_sd``: over pairs.
     """
 
     n_pairs: int
     n_empty: int
+    deletion: float
+    deletion_interval: Interval
+    insertion: float
+    insertion_interval: Interval
     deletion_share: float
     deletion_share_interval: Interval
     deletion_gain: float
@@ -104,6 +135,7 @@ def measure_fidelity(
     methods: Sequence[str],
     *,
     threshold: float,
+    decide_at: float,
     out: Path,
     which: Which = "genuine",
     kind: Kind = "similar",
@@ -114,13 +146,15 @@ def measure_fidelity(
 ) -> None:
     """This process's share (index, count) of the pairs, appended to ``out``; see ``summarise``.
 
-    ``images``: folder or tar of aligned crops. Pair i draws its random fields with seed i.
-    ``steps`` hears (pairs done by this process, pairs it has to do). Raises FidelityRunError where
-    ``out`` holds another measurement.
+    ``images``: folder or tar of aligned crops. Maps are made for ``threshold``, changed photos
+    are accepted from ``decide_at`` up. Pair i draws its random fields with seed i. ``steps`` hears
+    (pairs done by this process, pairs it has to do). Raises FidelityRunError where ``out`` holds
+    another measurement.
     """
     settings = {
         "model": model.name, "pairs": pairs.name, "methods": list(methods), "which": which,
         "kind": kind, "n": n, "seed": seed, "threshold": threshold,
+        "decide_at": decide_at,
     }  # fmt: skip
     _same_measurement(out, settings)
     explainers = explainers_by_name(methods)
@@ -131,8 +165,11 @@ def measure_fidelity(
     with PhotoStore(images) as store, (out / f"rows-{index}.jsonl").open("a") as file:
         file.write("\n")  # what a kill left of a line stays a line of its own
         for finished, i in enumerate(mine, start=1):
-            a, b = (_crop(store, paths[i]) for paths in (pairs.paths_a, pairs.paths_b))
-            row = judge_pair(model, a, b, explainers, threshold=threshold, kind=kind, pair=i)
+            a, b = (read_crop(store, paths[i]) for paths in (pairs.paths_a, pairs.paths_b))
+            row = judge_pair(
+                model, a, b, explainers, threshold=threshold, decide_at=decide_at,
+                genuine=bool(pairs.labels[i]), kind=kind, pair=i,
+            )  # fmt: skip
             file.write(json.dumps(asdict(row)) + "\n")
             file.flush()
             if steps:
@@ -146,6 +183,8 @@ def judge_pair(
     explainers: Mapping[str, Explainer],
     *,
     threshold: float,
+    decide_at: float,
+    genuine: bool,
     kind: Kind = "similar",
     pair: int = 0,
 ) -> PairRow:
@@ -155,11 +194,15 @@ def judge_pair(
     drawn: dict[str, Maps] = {}
     for name, explainer in explainers.items():
         *_, maps = explainer(model, a, b, threshold=threshold)
-        fidelity = against_chance(map_curves(model, a, b, maps, seed=pair), chance, kind)
+        curves = map_curves(model, a, b, maps, seed=pair)
+        fidelity = against_chance(curves, chance, kind)
+        deletion, insertion = _decided(curves, kind, decide_at)
         judged[name] = Judged(
             fidelity.empty,
             fidelity.deletion_gain,
             fidelity.insertion_gain,
+            deletion.tolist(),
+            insertion.tolist(),
             maps.cost.passes,
             maps.cost.seconds,
         )
@@ -168,7 +211,8 @@ def judge_pair(
         f"{one} | {other}": agreement(drawn[one], drawn[other])
         for one, other in combinations(explainers, 2)
     }
-    return PairRow(pair, judged, agreements)
+    accepted = (chance.deletion >= decide_at).mean((0, 1)).tolist()
+    return PairRow(pair, genuine, accepted, judged, agreements)
 
 
 def read_rows(out: Path) -> list[PairRow]:
@@ -181,7 +225,7 @@ def read_rows(out: Path) -> list[PairRow]:
             except json.JSONDecodeError:
                 continue
             methods = {name: Judged(**judged) for name, judged in values["methods"].items()}
-            rows[values["pair"]] = PairRow(values["pair"], methods, values["agreement"])
+            rows[values["pair"]] = PairRow(**{**values, "methods": methods})
     return [rows[i] for i in sorted(rows)]
 
 
@@ -190,22 +234,50 @@ def summarise(out: Path) -> dict[str, Any]:
     rows = read_rows(out)
     if not rows:
         raise FidelityRunError("No pair has been measured yet.")
-    tables = {name: _table([row.methods[name] for row in rows]) for name in rows[0].methods}
+    tables = {name: _table(rows, name) for name in rows[0].methods}
+    by_chance = _accuracy(rows, [row.chance for row in rows])
+    shown = _accuracy(rows, [row.chance[::-1] for row in rows])
     return {
         "settings": json.loads((out / SETTINGS).read_text()),
         "n": len(rows),
+        "random": _areas("deletion", by_chance) | _areas("insertion", shown),
         "methods": {name: asdict(table) for name, table in tables.items()},
         "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},
     }
 
 
-def _table(judged: Sequence[Judged]) -> FidelityTable:
+def _decided(curves: MapCurves, kind: Kind, decide_at: float) -> tuple[Array, Array]:
+    """Share of both photos accepted after hiding, and after showing, the marked cells first."""
+    first, last = curves.falling, curves.rising
+    if kind == "dissimilar":
+        first, last = last, first
+    hidden, shown = (curve >= decide_at for curve in (first, last[:, ::-1]))  # (2,11) each
+    return hidden.mean(0), shown.mean(0)
+
+
+def _accuracy(rows: Sequence[PairRow], accepted: Sequence[Sequence[float]]) -> Array:
+    """(n,11) shares accepted -> shares decided rightly."""
+    genuine = np.array([row.genuine for row in rows])[:, None]
+    return np.where(genuine, accepted, 1 - np.asarray(accepted))
+
+
+def _areas(name: str, accuracy: Array) -> dict[str, Any]:
+    """The area under accuracy (n,11) over RATIOS in %, with the normal 95 % interval."""
+    areas = 100 * area(accuracy)
+    mean, half = areas.mean(), 1.96 * areas.std() / np.sqrt(len(areas))
+    return {name: float(mean), f"{name}_interval": (float(mean - half), float(mean + half))}
+
+
+def _table(rows: Sequence[PairRow], method: str) -> FidelityTable:
+    judged = [row.methods[method] for row in rows]
     deletion = np.array([j.deletion_gain for j in judged])
     insertion = np.array([j.insertion_gain for j in judged])
     n = len(judged)
     return FidelityTable(
         n_pairs=n,
         n_empty=sum(j.empty for j in judged),
+        **_areas("deletion", _accuracy(rows, [j.deletion for j in judged])),
+        **_areas("insertion", _accuracy(rows, [j.insertion for j in judged])),
         deletion_share=float((deletion > 0).mean()),
         deletion_share_interval=wilson(int((deletion > 0).sum()), n),
         deletion_gain=float(deletion.mean()),
@@ -223,11 +295,6 @@ def _agreement(rows: Sequence[PairRow], key: str) -> dict[str, float | int | Non
     known = [rho for row in rows if (rho := row.agreement[key]) is not None]
     mean, least = (float(np.mean(known)), min(known)) if known else (None, None)
     return {"n": len(known), "mean": mean, "least": least}
-
-
-def _crop(store: PhotoStore, name: str) -> Tensor:
-    pixels = decode(store.read(name)).copy()
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255  # (3,S,S)
 
 
 def _same_measurement(out: Path, settings: Mapping[str, Any]) -> None:

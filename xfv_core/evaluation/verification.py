@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
+from tqdm import tqdm
 
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.curves import Floats, Labels
@@ -31,9 +33,9 @@ from xfv_core.confidence.scores import (
     operating_point,
     wilson,
 )
-from xfv_core.evaluation.calibration import ALIGNED, SERVED, CropPhoto, measure
-from xfv_core.evaluation.pairs import PairsError, PairSet
-from xfv_core.models.base import FaceModel
+from xfv_core.evaluation.calibration import ALIGNED, SERVED, CropPhoto, measure, read_crop
+from xfv_core.evaluation.pairs import PairsError, PairSet, PhotoStore
+from xfv_core.models.base import BATCH, FaceModel
 
 RESAMPLES = 500
 ROC_FMRS = np.concatenate([[0.0], np.logspace(-4, 0, 81)])
@@ -125,6 +127,7 @@ def evaluate_model(
     threshold of ``calibration``. Without ``crop_photo`` the photos are aligned crops already.
 
     Pairs with a photo in which no face was found are left out and those photos named in ``lost``.
+    For a model whose similarity is a sum, aligned crops also give ``additivity_error``.
     """
     threshold = None
     if pairs.folds is None:
@@ -150,8 +153,11 @@ def evaluate_model(
         raise PairsError(f"{pairs.name}: no genuine or no impostor pair is left to evaluate")
     folds = None if pairs.folds is None else pairs.folds[there]
     result = verify(s[there], pairs.labels[there], folds=folds, threshold=threshold)
+    table: dict[str, Any] = asdict(result)
+    if root and crop_photo is None and hasattr(model, "contributions"):
+        table["additivity_error"] = additivity_error(model, pairs, root)
     low, high = result.accuracy_interval
-    return asdict(result) | {
+    return table | {
         "model": model.name,
         "pairs": pairs.name,
         "path": path,
@@ -159,6 +165,26 @@ def evaluate_model(
         "n": int(there.sum()),
         "accuracy": {"mean": result.accuracy, "low": low, "high": high},
     }
+
+
+def additivity_error(model: FaceModel, pairs: PairSet, images: Path) -> float:
+    """The largest |Σ patch scores - cosine| over the pairs, for the sums over either photo's
+    patches and over all matches; ``images`` holds aligned crops, the model adds up."""
+    network: Any = model
+    worst = 0.0
+    with PhotoStore(images) as store, torch.inference_mode():
+        pairs = pairs.having(store)
+        for start in tqdm(range(0, len(pairs), BATCH), desc="additivity", unit="batch"):
+            rows = slice(start, start + BATCH)
+            a, b = (
+                torch.stack([read_crop(store, name) for name in names[rows]]).to(model.device)
+                for names in (pairs.paths_a, pairs.paths_b)
+            )  # (B,3,S,S) each
+            cosines = (model.embed(a) * model.embed(b)).sum(1)
+            scores = network.contributions(a, b)
+            for total in (scores.a.sum(-1), scores.b.sum(-1), scores.k.sum((-1, -2))):
+                worst = max(worst, float((total - cosines).abs().max()))
+    return worst
 
 
 def held_out_verdicts(
