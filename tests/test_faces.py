@@ -284,6 +284,13 @@ def test_a_box_is_stretched_to_a_square_with_half_the_margin_on_each_side() -> N
     assert np.allclose(apply(crop.matrix, corners), [(6.5, 6.5), (152.5, 152.5)])
 
 
+def test_a_square_crop_keeps_the_shape_of_the_face() -> None:
+    crop = crop_box(blurred_noise(300, 300), face_at((100, 100, 173, 246)), 160, 14, stretch=False)
+    corners = np.array([(100, 100), (173, 246)]) - 0.5
+    half = 73 * 146 / 146 / 2  # 146 px stay 146 px, 73 px stay 73 px, in the middle
+    assert np.allclose(apply(crop.matrix, corners), [(79.5 - half, 6.5), (79.5 + half, 152.5)])
+
+
 @pytest.mark.parametrize("turn", [1, 2, 3])
 def test_the_box_of_a_turned_face_is_cropped_upright(turn: int) -> None:
     photo = blurred_noise(200, 240)

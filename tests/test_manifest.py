@@ -125,7 +125,7 @@ def test_either_hub_or_bundled_may_be_missing(tmp_path: Path, place: str) -> Non
         ("models.net.hub.filename", "model.bin", "hub: filename must name a .safetensors file"),
         ("models.net.hub.token", "x", "hub: unknown key 'token'"),
         ("models.net.input.size", 0, "input: size must be a positive whole number"),
-        ("models.net.input.crop", "tight", "input: crop must be 'template' or 'box'"),
+        ("models.net.input.crop", "tight", "input: crop must be 'template', 'box' or 'square'"),
         ("models.net.input.margin", 14, "input: margin belongs to box crops"),
         ("models.net.input.margin", -1, "input: margin must be px from 0 up to size"),
         ("models.net.indicative_threshold", {"value": 1}, "the key 'metric' is missing"),

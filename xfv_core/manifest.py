@@ -50,20 +50,21 @@ class InputSpec:
     """What the network wants to see.
 
     ``size``: side of the square crop in px. ``crop``: ``template`` for the five-point template,
-    ``box`` for the detector's box. ``margin``: px added to a box crop, both sides together,
-    measured at ``size``; 0 for the template. ``normalisation``: text, for x in [0,1]; the model
+    ``box`` for the detector's box stretched to a square, ``square`` for the square around it.
+    ``margin``: px added to a box or square, both sides together, measured at ``size``; 0 for the
+    template. ``normalisation``: text, for x in [0,1]; the model
     does it itself.
     """
 
     size: int
-    crop: Literal["template", "box"]
+    crop: Literal["template", "box", "square"]
     normalisation: str
     margin: float = 0
 
     def __post_init__(self) -> None:
         _positive("size", self.size)
-        if self.crop not in ("template", "box"):
-            raise ManifestError(f"crop must be 'template' or 'box', not {self.crop!r}.")
+        if self.crop not in ("template", "box", "square"):
+            raise ManifestError(f"crop must be 'template', 'box' or 'square', not {self.crop!r}.")
         _text("normalisation", self.normalisation)
         if not _is_number(self.margin) or not 0 <= self.margin < self.size:
             raise ManifestError(f"margin must be px from 0 up to size, not {self.margin!r}.")

@@ -110,11 +110,12 @@ class Verifier:
         return Portrait(photo, faces, 0, self.crop(photo, faces[0], model))
 
     def crop(self, photo: Photo, face: Face, model: str) -> Crop:
-        """One face as ``model`` wants it: on the template, or the detector's box."""
+        """One face as ``model`` wants it: on the template, or by the detector's box."""
         spec = self.manifest.card(model).input
         if spec.crop == "template":
             return align(photo.pixels, face.landmarks, spec.size)
-        return crop_box(photo.pixels, face, spec.size, spec.margin)
+        stretch = spec.crop == "box"
+        return crop_box(photo.pixels, face, spec.size, spec.margin, stretch=stretch)
 
     def central_crop(self, source: Source, model: str) -> Crop:
         """The face nearest to the photo's middle, which is the labelled one in data sets."""

@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xfv_core.models.blocks import Layer, receptive_field
 from xfv_core.models.rrf import (
     FullFaceNet,
-    Layer,
     PatchConfig,
     PatchFaceModel,
     PatchGeometryError,
     RegionNet,
     RRFNet,
-    receptive_field,
 )
 from xfv_core.training.config import load_config
 

@@ -9,24 +9,34 @@ from pathlib import Path
 import pytest
 
 from xfv_core.training.config import TrainConfigError, load_config
+from xfv_core.training.ecloss import TERMS
 
-SHIPPED = ["full112", "rrf28", "rrf56", "rrf_regions"]
+PATCH = ["full112", "rrf28", "rrf56", "rrf_regions"]
+CHANNELS = ["ecnet", "ecnet_plain"]
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", PATCH + CHANNELS)
 def test_a_shipped_config_is_named_after_its_model_and_builds_it(name: str) -> None:
     config = load_config(name)
     assert config.name == name
     assert config.build_model().name == name
 
 
-def test_shipped_models_share_data_steps_seed_and_recipe() -> None:
-    own = {"name", "arch", "model"}
+@pytest.mark.parametrize("names", [PATCH, CHANNELS])
+def test_models_to_compare_share_data_steps_seed_and_recipe(names: list[str]) -> None:
+    own = {"name", "channels"} | ({"arch", "model"} if names is PATCH else set())
     recipes = []
-    for name in SHIPPED:
+    for name in names:
         values = dataclasses.asdict(load_config(name))
         recipes.append({k: v for k, v in values.items() if k not in own})
     assert all(recipe == recipes[0] for recipe in recipes)
+
+
+def test_the_twin_of_the_channel_network_lacks_the_loss_and_nothing_else() -> None:
+    with_loss, without = (load_config(name).channels for name in CHANNELS)
+    assert with_loss is not None and without is not None
+    assert set(with_loss.active) == set(TERMS)
+    assert dataclasses.replace(with_loss, **dict.fromkeys(TERMS, 0.0)) == without
 
 
 def test_a_config_is_read_from_a_path(tmp_path: Path) -> None:

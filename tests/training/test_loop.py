@@ -60,6 +60,40 @@ def assert_identical(one: object, two: object, where: str = "") -> None:
         assert one == two, where
 
 
+EC_TOY = {
+    "arch": "ecnet",
+    "model": {
+        "layers": [[8, 8, 8]], "blocks": 1, "channels": 4, "head": 6, "local": 4, "dim": 8,
+    },
+    "channels": {"template": 1.0, "part": 0.1, "diversity": 1.0, "balance": 0.1,
+                 "start": 2, "parts": 2},
+}  # fmt: skip
+
+
+def ec_config(**changes: object) -> TrainConfig:
+    return config_from_dict({**TOY_CONFIG, **EC_TOY, **changes})
+
+
+def test_a_channel_network_resumes_at_any_step_too(data: TrainingSet, tmp_path: Path) -> None:
+    Trainer(ec_config(), data, tmp_path / "unbroken").run()
+    for stop in (1, 2, 3, 5, 6):
+        Trainer(ec_config(), data, tmp_path / "broken").run(until=stop)
+    assert_identical(*(checkpoint(tmp_path / name) for name in ("unbroken", "broken")))
+
+
+def test_the_twin_may_share_the_steps_before_the_channels_count(
+    data: TrainingSet, tmp_path: Path
+) -> None:
+    plain = ec_config(name="plain", channels={"start": 2, "parts": 2})
+    Trainer(plain, data, tmp_path / "alone").run()
+    Trainer(ec_config(), data, tmp_path / "shared").run(until=2)
+    Trainer(plain, data, tmp_path / "shared").run()
+    assert_identical(*(checkpoint(tmp_path / name) for name in ("alone", "shared")))
+    Trainer(ec_config(), data, tmp_path / "late").run(until=3)
+    with pytest.raises(ResumeError, match="channels"):
+        Trainer(plain, data, tmp_path / "late").run()
+
+
 @pytest.mark.parametrize("arch", ["rrf", "rrf_regions", "full"])
 def test_stopping_at_any_step_and_resuming_changes_nothing(
     arch: str, toy_config: TrainConfig, data: TrainingSet, tmp_path: Path

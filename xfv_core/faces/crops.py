@@ -42,7 +42,7 @@ class Crop:
 def align(pixels: NDArray[np.uint8], landmarks: NDArray[np.floating], size: int = 112) -> Crop:
     """Similarity transform of a photo (H,W,3) by five landmarks (5,2) to the template, S = size."""
     target = (TEMPLATE + 0.5) * (size / 112) - 0.5
-    return _crop(pixels, similarity(np.asarray(landmarks, float), target), landmarks, size)
+    return cut(pixels, similarity(np.asarray(landmarks, float), target), landmarks, size)
 
 
 def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -57,22 +57,31 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> ND
     return np.column_stack([linear, target.mean(axis=0) - linear @ source.mean(axis=0)])
 
 
-def crop_box(pixels: NDArray[np.uint8], face: Face, size: int = 160, margin: float = 14) -> Crop:
+def crop_box(
+    pixels: NDArray[np.uint8],
+    face: Face,
+    size: int = 160,
+    margin: float = 14,
+    *,
+    stretch: bool = True,
+) -> Crop:
     """The detector's box and a margin, stretched to a square, as facenet-pytorch crops for FaceNet.
 
     As there, ``margin`` counts pixels of the crop (half of it on each side), and the aspect ratio
     of the box is not kept: the network was trained on faces squeezed this way, and its authors'
     figures are for 160 px with a margin of 14. Unlike there, a box that reaches beyond the photo is
-    padded with black, where facenet-pytorch would stretch what is left of it.
+    padded with black, where facenet-pytorch would stretch what is left of it. Without ``stretch``
+    the box's shorter side grows to the longer one instead.
     """
     low, high = face.box[:2].astype(float), face.box[2:].astype(float)
     scale = (size - margin) / (high - low)  # (2,) for x and y
+    scale = scale if stretch else np.full(2, scale.min())
     shift = (size - 1) / 2 - scale * (low + high - 1) / 2
     matrix = np.column_stack([np.diag(scale), shift])
     quarter = np.array([[0, 1, 0], [-1, 0, size - 1]])  # (x, y) -> (y, S-1-x), as np.rot90
     for _ in range(face.turn):
         matrix = quarter @ np.vstack([matrix, (0, 0, 1)])
-    return _crop(pixels, matrix, face.landmarks, size)
+    return cut(pixels, matrix, face.landmarks, size)
 
 
 def recut(pixels: NDArray[np.uint8], crop: Crop, size: int) -> NDArray[np.uint8]:
@@ -83,12 +92,13 @@ def recut(pixels: NDArray[np.uint8], crop: Crop, size: int) -> NDArray[np.uint8]
     return _warp(pixels, matrix, size)
 
 
-def _crop(
+def cut(
     pixels: NDArray[np.uint8],
     matrix: NDArray[np.float64],
     landmarks: NDArray[np.floating],
     size: int,
 ) -> Crop:
+    """The square that ``matrix``, photo (x, y, 1) -> crop (x, y), maps to ``size`` px."""
     inside = np.asarray(landmarks, float) @ matrix[:, :2].T + matrix[:, 2]  # (5,2)
     return Crop(_warp(pixels, matrix, size), matrix, inside.astype(np.float32))
 

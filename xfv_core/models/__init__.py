@@ -7,18 +7,22 @@ import torch
 from xfv_core.hub import Progress, Source, load_tensors
 from xfv_core.manifest import Manifest, ModelCard, load_manifest
 from xfv_core.models.base import FaceModel, embed_all
+from xfv_core.models.ecnet import ECNet
 from xfv_core.models.facenet import FaceNet
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.models.sface import SFace
 
 __all__ = ["FaceModel", "adds_up", "embed_all", "load_model"]
 
-ARCHITECTURES: dict[str, type[SFace] | type[FaceNet] | type[RRFNet] | type[FullFaceNet]] = {
+ARCHITECTURES: dict[
+    str, type[SFace] | type[FaceNet] | type[RRFNet] | type[FullFaceNet] | type[ECNet]
+] = {
     "sface": SFace,
     "inception_resnet_v1": FaceNet,
     "rrf": RRFNet,
     "rrf_regions": RegionNet,
     "full": FullFaceNet,
+    "ecnet": ECNet,
 }
 
 

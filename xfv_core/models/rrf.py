@@ -19,25 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel
+from xfv_core.models.blocks import Layer, TrainedModel, conv_block, padding_of, receptive_field
 
 INPUT_SIZE = 112
 
 
 class PatchGeometryError(XfvError):
     """The layers do not tile the crop with whole patches up to its border."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
-
-    kernel: int
-    stride: int
-    channels: int
 
 
 @dataclass(frozen=True)
@@ -93,12 +83,12 @@ class PatchEncoder(nn.Module):
         super().__init__()
         widths = [3, *(layer.channels for layer in config.layers)]
         convs = [
-            _block(width, layer, padded, folded)
+            conv_block(width, layer, padded, folded)
             for width, layer in zip(widths, config.layers, strict=False)
         ]
         self.convs = nn.Sequential(*convs)
-        self.lift = _block(widths[-1], Layer(1, 1, config.hidden), False, folded, relu=False)
-        self.narrow = _block(config.hidden, Layer(1, 1, config.local), False, folded)
+        self.lift = conv_block(widths[-1], Layer(1, 1, config.hidden), False, folded, relu=False)
+        self.narrow = conv_block(config.hidden, Layer(1, 1, config.local), False, folded)
         self.grid = _grid(config.layers, padded)
         self.position = nn.Parameter(torch.zeros(config.hidden, self.grid, self.grid))
 
@@ -109,39 +99,19 @@ class PatchEncoder(nn.Module):
         return self.narrow(h)  # (B, local, G, G)
 
 
-class PatchFaceModel(FaceModel):
+class PatchFaceModel(TrainedModel):
     """What the three networks share: the encoder and a linear map per position."""
 
+    config_class = PatchConfig
     padded = False
 
     def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
-        super().__init__()
-        self.config = config
-        self.name = name
+        super().__init__(config, name=name)
         self.input_size = INPUT_SIZE
         self.encoder = PatchEncoder(config, padded=self.padded, folded=folded)
         self.patch_count = self.encoder.grid**2
         maps = torch.randn(self.patch_count, config.local, config.dim)
         self.maps = nn.Parameter(maps * 0.05)  # the scale cancels; it sets the pace of learning
-
-    @classmethod
-    def from_tensors(
-        cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any], *, name: str = ""
-    ) -> PatchFaceModel:
-        """A network ready for inference from exported (folded) weights and their config."""
-        model = cls(PatchConfig.from_dict(config), name=name, folded=True)
-        model.load_state_dict({key: value.float() for key, value in tensors.items()})
-        return model.eval().requires_grad_(False)
-
-    def folded(self) -> PatchFaceModel:
-        """A copy for inference with every BN folded into its convolution."""
-        tensors = {k: v.detach().clone() for k, v in self.state_dict().items() if "bn" not in k}
-        for path, block in self.named_modules():
-            if isinstance(block, ConvBlock) and block.bn is not None:
-                fused = fuse_conv_bn_eval(block.conv.eval(), block.bn.eval())
-                tensors[f"{path}.conv.weight"] = fused.weight.detach()
-                tensors[f"{path}.conv.bias"] = fused.bias.detach()  # type: ignore[union-attr]
-        return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
 
     def local_features(self, x: Tensor) -> Tensor:
         """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
@@ -243,42 +213,6 @@ class FullFaceNet(PatchFaceModel):
         return functional.normalize(self.mean_feature(x).float(), dim=1)
 
 
-def receptive_field(layers: tuple[Layer, ...]) -> tuple[int, int]:
-    """Side of the pixels that one output sees, and the pixels between two outputs."""
-    size, jump = 1, 1
-    for layer in layers:
-        size += (layer.kernel - 1) * jump
-        jump *= layer.stride
-    return size, jump
-
-
-class ConvBlock(nn.Module):
-    """Convolution, BN (folded away for inference), ReLU."""
-
-    def __init__(self, width: int, layer: Layer, padding: int, folded: bool, relu: bool) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            width, layer.channels, layer.kernel, layer.stride, padding, bias=folded
-        )
-        self.bn = None if folded else nn.BatchNorm2d(layer.channels)
-        self.relu = relu
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B,C,H,W) -> (B,channels,H',W')."""
-        x = self.conv(x)
-        if self.bn is not None:
-            x = self.bn(x)
-        return functional.relu(x) if self.relu else x
-
-
-def _block(width: int, layer: Layer, padded: bool, folded: bool, *, relu: bool = True) -> ConvBlock:
-    return ConvBlock(width, layer, _padding(layer) if padded else 0, folded, relu)
-
-
-def _padding(layer: Layer) -> int:
-    return (layer.kernel - layer.stride + 1) // 2
-
-
 def _grid(layers: tuple[Layer, ...], padded: bool) -> int:
     """Outputs per row; unpadded layers must reach the border of the crop."""
     size, jump = receptive_field(layers)
@@ -289,5 +223,5 @@ def _grid(layers: tuple[Layer, ...], padded: bool) -> int:
         )
     side = INPUT_SIZE
     for layer in layers:
-        side = (side + 2 * _padding(layer) * padded - layer.kernel) // layer.stride + 1
+        side = (side + 2 * padding_of(layer) * padded - layer.kernel) // layer.stride + 1
     return side

@@ -112,7 +112,8 @@ def model_card(card: ModelCard) -> hf.ModelCard:
 def _crop(spec: InputSpec) -> str:
     if spec.crop == "template":
         return "aligned on five landmarks"
-    return f"the detector's box with a margin of {spec.margin:g} px, both sides together"
+    box = "the detector's box" if spec.crop == "box" else "the square around the detector's box"
+    return f"{box} with a margin of {spec.margin:g} px, both sides together"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

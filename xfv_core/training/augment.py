@@ -24,6 +24,7 @@ class Augmentation:
 
     Attributes
     ----------
+    down : pixels from the template crop down to the crop's mean place; no strength.
     shift : pixels, uniform in ±shift.        rotation : degrees, uniform in ±rotation.
     scale : relative, uniform in 1±scale.
     brightness, contrast, saturation, tint : relative, uniform in ±value.
@@ -31,6 +32,7 @@ class Augmentation:
     occlusion_share : one grey rectangle of 20-60 px sides.
     """
 
+    down: float = 0.0
     shift: float = 3.0
     rotation: float = 5.0
     scale: float = 0.05
@@ -43,10 +45,11 @@ class Augmentation:
     occlusion_share: float = 0.1
 
 
-def centre_crop(photos: Tensor) -> Tensor:
-    """uint8 (B,3,136,136) -> the template crop, float (B,3,112,112) in [0,1]."""
+def centre_crop(photos: Tensor, down: float = 0.0) -> Tensor:
+    """uint8 (B,3,136,136) -> the crop ``down`` px below the template's, (B,3,112,112) in [0,1]."""
     margin = (photos.shape[-1] - CROP_SIZE) // 2
-    inner = photos[..., margin : margin + CROP_SIZE, margin : margin + CROP_SIZE]
+    top = margin + round(down)
+    inner = photos[..., top : top + CROP_SIZE, margin : margin + CROP_SIZE]
     return inner.float() / 255
 
 
@@ -74,7 +77,7 @@ def _warp(x: Tensor, strength: Augmentation, generator: Generator) -> Tensor:
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     shift = _uniform(2 * count, 2 * strength.shift / size, generator).view(2, count)
     rows = [zoom * angle.cos() * flip, -zoom * angle.sin(), shift[0]]
-    rows += [zoom * angle.sin() * flip, zoom * angle.cos(), shift[1]]
+    rows += [zoom * angle.sin() * flip, zoom * angle.cos(), shift[1] + 2 * strength.down / size]
     theta = torch.stack(rows, 1).view(count, 2, 3)
     grid = functional.affine_grid(theta, [count, 3, CROP_SIZE, CROP_SIZE], align_corners=False)
     return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from xfv_core.errors import XfvError
-from xfv_core.models.rrf import FullFaceNet, PatchConfig, PatchFaceModel, RegionNet, RRFNet
+from xfv_core.models.blocks import TrainedModel
+from xfv_core.models.ecnet import ECNet
+from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.training.augment import Augmentation
+from xfv_core.training.ecloss import ECWeights
 
 FOLDER = Path(__file__).parent / "configs"
-ARCHITECTURES: dict[str, type[PatchFaceModel]] = {
+ARCHITECTURES: dict[str, type[TrainedModel]] = {
     "rrf": RRFNet,
     "rrf_regions": RegionNet,
     "full": FullFaceNet,
+    "ecnet": ECNet,
 }
 
 
@@ -40,8 +44,9 @@ class TrainConfig:
 
     ``batch`` counts the photos of one step over all processes, the step size
     rises until step ``warmup``, stays until ``hold`` and falls as a cosine to 0 at ``steps``;
-    ``holdout`` keeps every n-th photo to watch the loss, ``ema`` is the decay of the
-    averaged weights, which are the ones that are exported. ``muon_lr`` 0 means AdamW throughout.
+    ``holdout`` keeps every n-th photo to watch the loss, ``holdout_people`` every n-th labelled
+    person out of it all; ``ema`` is the decay of the averaged weights, which are the ones that
+    are exported. ``muon_lr`` 0 means AdamW throughout. ``channels`` is for an ECNet.
     """
 
     name: str
@@ -60,19 +65,22 @@ class TrainConfig:
     compile: bool = False
     teachers: tuple[str, ...] = ("sface", "mobilefacenet")
     holdout: int = 48
+    holdout_people: int = 0
     log_every: int = 20
     watch_every: int = 500
     checkpoint_minutes: float = 3.0
     losses: LossWeights = field(default_factory=LossWeights)
     augment: Augmentation = field(default_factory=Augmentation)
+    channels: ECWeights | None = None
 
-    def build_model(self) -> PatchFaceModel:
+    def build_model(self) -> TrainedModel:
         """The network with fresh weights (drawn from torch's generator)."""
         if self.arch not in ARCHITECTURES:
             raise TrainConfigError(
                 f"There is no architecture {self.arch!r}; use one of {sorted(ARCHITECTURES)}."
             )
-        return ARCHITECTURES[self.arch](PatchConfig.from_dict(self.model), name=self.name)
+        architecture: Any = ARCHITECTURES[self.arch]
+        return architecture(architecture.config_class.from_dict(self.model), name=self.name)
 
 
 def load_config(name_or_path: str) -> TrainConfig:
@@ -100,5 +108,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     values = dict(values)
     values["losses"] = LossWeights(**values.get("losses", {}))
     values["augment"] = Augmentation(**values.get("augment", {}))
+    if values.get("channels") is not None:
+        values["channels"] = ECWeights(**values["channels"])
     values["teachers"] = tuple(values.get("teachers", TrainConfig.teachers))
     return TrainConfig(**values)

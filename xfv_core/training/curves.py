@@ -7,9 +7,9 @@ from pathlib import Path
 
 FIELDS = (
     "step", "epoch", "seconds", "loss", "cosine", "similarity", "identity",
-    "held_cosine", "held_correlation",
+    "template", "part", "diversity", "balance", "held_cosine", "held_correlation",
 )  # fmt: skip
-DRAWN = ("cosine", "similarity", "identity", "held_cosine", "held_correlation")
+DRAWN = FIELDS[FIELDS.index("cosine") :]
 WIDTH, HEIGHT, MARGIN = 720, 160, 40
 
 

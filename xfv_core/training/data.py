@@ -54,11 +54,16 @@ class TrainingSet:
         """Number of labelled identities (labels are 0 ... identities-1)."""
         return int(self.labels.max(initial=-1)) + 1
 
-    def split(self, every: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows to train on, and every ``every``-th row, held out to watch the loss (0: none)."""
+    def split(self, every: int, people: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows to train on, and every ``every``-th row, held out to watch the loss (0: none).
+
+        Of the labelled people every ``people``-th is in neither: label % people == people - 1.
+        """
         rows = np.arange(len(self))
         held = rows % every == every - 1 if every else np.zeros(len(self), dtype=bool)
-        return rows[~held], rows[held]
+        known = self.labels >= 0
+        away = known & (self.labels % people == people - 1) if people else ~held & held
+        return rows[~held & ~away], rows[held & ~away]
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
         """Photos uint8 (B,3,136,136), targets (B,D), labels (B,) of these rows."""

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from xfv_core.models.rrf import PatchFaceModel
+from xfv_core.models.blocks import TrainedModel
 
 BYTE_LIMIT = 10 * 2**20
 
 
-def export_weights(model: PatchFaceModel, path: Path) -> dict[str, Any]:
+def export_weights(model: TrainedModel, path: Path) -> dict[str, Any]:
     """Write ``model`` with BN folded, in float32 where that fits 10 MiB, else in float16.
 
     Returns ``bytes``, ``sha256`` and ``dtype`` of the file.

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.rrf import PatchFaceModel
+from xfv_core.models.blocks import TrainedModel
 from xfv_core.training.augment import augment, centre_crop
 from xfv_core.training.config import TrainConfig, load_config
 from xfv_core.training.curves import Curves
@@ -55,13 +55,14 @@ class Trainer:
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision=config.precision
         )
-        self.rows, self.held = data.split(config.holdout)
+        self.rows, self.held = data.split(config.holdout, config.holdout_people)
         set_seed(config.seed)
         student = Student(
             _channels_last(config.build_model()),
             config.losses,
             target_dim=data.targets.shape[1],
             identities=data.identities,
+            channels=config.channels,
         )
         if config.compile:
             student.model.encoder.compile()
@@ -116,7 +117,7 @@ class Trainer:
             self.average.update(self.student.model, self.step)
         return {name: term.detach() for name, term in terms.items()}
 
-    def averaged_model(self) -> PatchFaceModel:
+    def averaged_model(self) -> TrainedModel:
         """A copy of the network with the averaged weights, in eval mode."""
         model = self.config.build_model().to(self.accelerator.device)
         model.load_state_dict(self.average.tensors)
@@ -168,11 +169,14 @@ class Trainer:
         curves.draw()
 
     def _check_same_training(self, saved: dict[str, Any], step: int) -> None:
-        """Only the end of the schedule may differ, and only while it has had no influence."""
-        free = {"log_every", "watch_every", "checkpoint_minutes", "compile"}
+        """Only what has had no influence yet may differ: the schedule's end, channel terms."""
+        free = {"name", "log_every", "watch_every", "checkpoint_minutes", "compile"}
+        ours = asdict(self.config)
         if step <= min(saved["hold"], self.config.hold):
             free |= {"hold", "steps"}
-        ours = asdict(self.config)
+        starts = [(c.get("channels") or {}).get("start", 0) for c in (saved, ours)]
+        if step <= min(starts):
+            free |= {"channels"}
         changed = [k for k in ours if k not in free and ours[k] != saved.get(k)]
         if changed:
             raise ResumeError(
@@ -210,12 +214,12 @@ class Trainer:
         curves.add(self.step, c.steps, epoch, self.seconds, values)
 
     @torch.no_grad()
-    def _watch(self, model: PatchFaceModel) -> dict[str, float]:
+    def _watch(self, model: TrainedModel) -> dict[str, float]:
         """Mean cosine to the teachers on the held-out photos, and of their similarities."""
         embeddings = []
         for start in range(0, len(self.held), 256):
             photos, _, _ = self.data.batch(self.held[start : start + 256])
-            crops = centre_crop(photos).to(
+            crops = centre_crop(photos, self.config.augment.down).to(
                 self.accelerator.device, memory_format=torch.channels_last
             )
             with self.accelerator.autocast():
@@ -227,7 +231,7 @@ class Trainer:
         return _agreement(ours, theirs)
 
 
-def _channels_last(model: PatchFaceModel) -> PatchFaceModel:
+def _channels_last(model: TrainedModel) -> TrainedModel:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

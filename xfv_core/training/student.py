@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xfv_core.models.rrf import PatchFaceModel
+from xfv_core.models.blocks import TrainedModel
+from xfv_core.models.ecnet import ECNet
 from xfv_core.training.config import LossWeights
+from xfv_core.training.ecloss import ECLoss, ECWeights
 from xfv_core.training.losses import (
     MarginSoftmax,
     cosine_distillation,
@@ -20,15 +22,28 @@ class Student(nn.Module):
 
     The cosine term needs an embedding as long as the teachers'; another length goes through a
     linear adapter for this term. The similarity and identity terms see the embedding itself.
+    An ECNet has the terms of ``channels`` besides.
     """
 
     def __init__(
-        self, model: PatchFaceModel, weights: LossWeights, *, target_dim: int, identities: int
+        self,
+        model: TrainedModel,
+        weights: LossWeights,
+        *,
+        target_dim: int,
+        identities: int,
+        channels: ECWeights | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.weights = weights
         dim = model.embedding_dim
+        self.ecloss = None
+        if isinstance(model, ECNet):
+            self.ecloss = ECLoss(
+                channels or ECWeights(), channels=model.channels, features=model.encoder.features,
+                grid=model.grid,
+            )  # fmt: skip
         self.adapter = None if dim == target_dim else nn.Linear(dim, target_dim, bias=False)
         self.identity = None
         if weights.identity and identities:
@@ -38,7 +53,7 @@ class Student(nn.Module):
 
     def forward(self, x: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Crops (B,3,112,112), unit targets (B,T), labels (B,) -> scalars, ``loss`` their sum."""
-        embeddings = self.model.embed(x)  # (B, D)
+        embeddings, channel_terms = self._embed(x)
         with torch.autocast(x.device.type, enabled=False):
             terms = {
                 "cosine": cosine_distillation(self._adapted(embeddings), targets),
@@ -47,7 +62,20 @@ class Student(nn.Module):
             if self.identity is not None:
                 terms["identity"] = self.identity(embeddings, labels)
         loss = sum(getattr(self.weights, name) * term for name, term in terms.items())
-        return {"loss": torch.as_tensor(loss), **terms}
+        if self.ecloss is not None:
+            active = self.ecloss.weights.active
+            loss = loss + sum(weight * channel_terms[name] for name, weight in active.items())
+        return {"loss": torch.as_tensor(loss), **terms, **channel_terms}
+
+    def _embed(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B,D), and the terms of an ECNet's channels."""
+        if self.ecloss is None:
+            return self.model.embed(x), {}
+        assert isinstance(self.model, ECNet)
+        features, maps = self.model.encoder(x)
+        with torch.autocast(x.device.type, enabled=False):
+            terms = self.ecloss(maps, features)
+        return self.model.embed_maps(maps), terms
 
     def _adapted(self, embeddings: Tensor) -> Tensor:
         if self.adapter is None:

@@ -1,0 +1,63 @@
+"""What an ECNet knows of a photo are its maps; folding changes nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from xfv_core.models.blocks import Layer
+from xfv_core.models.ecnet import ECConfig, ECNet
+from xfv_core.training.config import load_config
+
+TOY = ECConfig((Layer(8, 4, 8), Layer(3, 2, 8)), blocks=1, channels=6, head=8, local=4, dim=10)
+
+
+def toy(seed: int = 0) -> ECNet:
+    torch.manual_seed(seed)
+    model = ECNet(TOY, name="toy")
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            module.bias.data.normal_(0, 0.3)
+    return model.eval().requires_grad_(False)
+
+
+def photos(count: int = 2) -> Tensor:
+    return torch.rand(count, 3, 112, 112, generator=torch.Generator().manual_seed(1))
+
+
+def test_maps_are_rectified_and_embeddings_of_unit_length() -> None:
+    model = toy()
+    maps = model.maps(photos())
+    assert maps.shape == (2, 6, 14, 14) and model.grid == 14
+    assert (maps >= 0).all() and (maps > 0).any()
+    embeddings = model.embed(photos())
+    assert embeddings.shape == (2, 10)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(2))
+
+
+def test_the_embedding_is_a_function_of_the_maps_alone() -> None:
+    model = toy()
+    maps = model.maps(photos())
+    torch.testing.assert_close(model.embed(photos()), model.embed_maps(maps))
+    torch.testing.assert_close(model.embed_maps(maps * 0)[0], model.embed_maps(maps * 0)[1])
+
+
+def test_folding_and_exporting_keep_the_embedding() -> None:
+    model = toy()
+    again = ECNet.from_tensors(model.folded().state_dict(), TOY.to_dict(), name="again")
+    torch.testing.assert_close(again.embed(photos()), model.embed(photos()), atol=1e-5, rtol=1e-4)
+    assert not any("bn" in key for key in again.state_dict())
+
+
+def test_a_config_survives_json() -> None:
+    assert ECConfig.from_dict(TOY.to_dict()) == TOY
+
+
+def test_the_shipped_network_has_a_grid_of_fourteen_and_fits_ten_mebibytes() -> None:
+    model = load_config("ecnet").build_model()
+    assert isinstance(model, ECNet)
+    assert model.grid == 14
+    assert 64 <= model.channels <= 256
+    assert 4 * sum(p.numel() for p in model.parameters()) <= 10 * 2**20

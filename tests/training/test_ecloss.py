@@ -1,0 +1,173 @@
+"""Every term of the channel loss on maps whose right value is known by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from xfv_core.training.ecloss import (
+    TERMS,
+    ECLoss,
+    ECLossError,
+    ECWeights,
+    balance_loss,
+    by_part,
+    distributions,
+    diversity_loss,
+    part_loss,
+    template_loss,
+    templates,
+)
+
+SIDE = 8
+
+
+def spots(*cells: tuple[int, int] | None) -> Tensor:
+    """(1,C,8,8): one map per cell (row, column) with a single 3 there, silent for None."""
+    maps = torch.zeros(1, len(cells), SIDE, SIDE)
+    for channel, cell in enumerate(cells):
+        if cell is not None:
+            maps[0, channel, cell[0], cell[1]] = 3
+    return maps
+
+
+def test_a_template_falls_from_one_at_its_peak_to_minus_one_far_away() -> None:
+    table = templates(SIDE, SIDE, 4.0).view(SIDE, SIDE, SIDE, SIDE)
+    assert table[2, 3, 2, 3] == 1
+    assert table[2, 3, 2, 4] == table[2, 3, 1, 3] == 0.5
+    assert table[2, 3, 3, 4] == 0
+    assert table[2, 3, 7, 7] == -1
+
+
+def test_a_distribution_sums_to_one_and_a_silent_map_to_nothing() -> None:
+    p = distributions(spots((1, 1), None) + spots((1, 2), None))
+    assert p.sum((2, 3)).tolist() == [[1, 0]]
+    assert p[0, 0, 1].tolist()[:3] == [0, 0.5, 0.5]
+
+
+def test_a_single_spot_matches_its_template_and_a_spread_map_does_not() -> None:
+    table = templates(SIDE, SIDE, 4.0)
+    assert template_loss(distributions(spots((0, 0), (4, 4))), table) == 0
+    two_near = spots((3, 3)) + 0.9 * spots((3, 4))  # T is 1 and 0.5
+    assert template_loss(distributions(two_near), table) == pytest.approx(
+        (1 - (1 + 0.9 * 0.5) / 1.9) / 2
+    )
+    two_far = spots((0, 0)) + 0.9 * spots((7, 7))
+    assert template_loss(distributions(two_far), table) == pytest.approx((1 - 0.1 / 1.9) / 2)
+
+
+def test_silent_channels_are_neither_matched_nor_mismatched() -> None:
+    table = templates(SIDE, SIDE, 4.0)
+    alone = template_loss(distributions(spots((0, 0)) + 0.9 * spots((7, 7))), table)
+    shared = spots((0, 0), None) + 0.9 * spots((7, 7), None)
+    assert template_loss(distributions(shared), table) == alone
+    assert template_loss(distributions(spots(None, None)), table) == 0
+
+
+def test_looking_where_the_own_part_is_sure_costs_nothing() -> None:
+    likeness = torch.full((1, 2, SIDE, SIDE), -1.0)
+    likeness[0, 0, 1, 1] = likeness[0, 1, 6, 6] = 1.0
+    right = distributions(spots((1, 1), (6, 6)))
+    wrong = distributions(spots((6, 6), (1, 1)))
+    nowhere = distributions(spots((3, 3), (3, 3)))
+    assert part_loss(right, likeness, 0.1) == pytest.approx(0, abs=1e-6)
+    assert part_loss(nowhere, likeness, 0.1) == pytest.approx(math.log(2))
+    assert part_loss(wrong, likeness, 0.5) == pytest.approx(math.log(1 + math.exp(4)))
+
+
+def test_channels_belong_to_the_parts_in_turn() -> None:
+    p = distributions(spots((0, 0), (1, 1), (0, 2), (1, 3)))
+    parts = by_part(p, 2)
+    assert parts[0, 0, 0, :4].tolist() == [0.5, 0, 0.5, 0]
+    assert parts[0, 1, 1, :4].tolist() == [0, 0.5, 0, 0.5]
+    likeness = torch.full((1, 2, SIDE, SIDE), -1.0)
+    likeness[0, 0, 0] = likeness[0, 1, 1] = 1.0
+    assert part_loss(p, likeness, 0.1) == pytest.approx(0, abs=1e-6)
+
+
+def test_diversity_is_the_squared_cosine_of_blurred_maps() -> None:
+    same, apart = spots((3, 3), (3, 3)), spots((1, 1), (6, 6))
+    assert diversity_loss(same) == pytest.approx(1)
+    assert diversity_loss(apart) == 0
+    # two 3x3 squares one cell apart share six of nine cells
+    assert diversity_loss(spots((3, 3), (3, 4))) == pytest.approx((6 / 9) ** 2)
+    # of three maps, two of them alike: one pair in three
+    assert diversity_loss(spots((3, 3), (3, 3), (6, 7))) == pytest.approx(1 / 3)
+
+
+def test_balance_is_zero_for_equal_shares_and_grows_as_a_channel_dies() -> None:
+    equal = spots((0, 0), (1, 1), (2, 2), (3, 3))
+    assert balance_loss(equal) == pytest.approx(0, abs=1e-5)
+    uneven = equal * torch.tensor([3.0, 1, 1, 3]).view(1, 4, 1, 1)  # shares 3/8 1/8 1/8 3/8
+    assert balance_loss(uneven) == pytest.approx(
+        -(2 * math.log(1.5) + 2 * math.log(0.5)) / 4, abs=1e-5
+    )
+    assert balance_loss(spots((0, 0), (1, 1), (2, 2), None)) > 3
+
+
+def loss_of(start: int = 0) -> ECLoss:
+    weights = ECWeights(start=start, parts=2, momentum=0.75)
+    return ECLoss(weights, channels=2, features=3, grid=SIDE)
+
+
+def scene() -> Tensor:
+    """Features (1,3,8,8): one kind at (1,1), another at (6,6), a third elsewhere."""
+    features = torch.zeros(1, 3, SIDE, SIDE)
+    features[0, 2] = 1.0
+    for kind, cell in enumerate([(1, 1), (6, 6)]):
+        features[0, :, cell[0], cell[1]] = torch.eye(3)[kind]
+    return features
+
+
+def test_prototypes_are_what_their_channels_look_at() -> None:
+    loss = loss_of()
+    loss(spots((1, 1), (6, 6)), scene())
+    kinds = torch.eye(3)[:2] - scene().mean((0, 2, 3))
+    expected = torch.nn.functional.normalize(kinds, dim=1)
+    torch.testing.assert_close(loss.prototypes, expected)
+    loss(spots((3, 3), (6, 6)), scene())
+    elsewhere = torch.nn.functional.normalize(torch.eye(3)[2] - scene().mean((0, 2, 3)), dim=0)
+    torch.testing.assert_close(loss.prototypes[0], 0.75 * expected[0] + 0.25 * elsewhere)
+
+
+def test_the_part_term_draws_a_channel_to_its_prototype_and_leaves_the_features_alone() -> None:
+    loss = loss_of()
+    loss(spots((1, 1), (6, 6)), scene())
+    maps = (spots((1, 1), (6, 6)) + 0.5 * spots((6, 6), (1, 1))).requires_grad_()
+    features = scene().requires_grad_()
+    loss(maps, features)["part"].backward()
+    assert maps.grad is not None
+    assert maps.grad[0, 0, 1, 1] < 0 < maps.grad[0, 0, 6, 6]
+    assert maps.grad[0, 1, 6, 6] < 0 < maps.grad[0, 1, 1, 1]
+    assert features.grad is None
+
+
+def test_nothing_counts_or_moves_before_the_start() -> None:
+    loss = loss_of(start=2)
+    maps = spots((1, 1), (6, 6)) + 0.5 * spots((6, 6), (1, 1))
+    for _ in range(2):
+        assert all(float(term) == 0 for term in loss(maps, scene()).values())
+        assert not loss.prototypes.any()
+    assert all(float(term) > 0 for name, term in loss(maps, scene()).items() if name != "balance")
+    assert loss.prototypes.any()
+
+
+def test_measuring_moves_nothing() -> None:
+    loss = loss_of()
+    loss(spots((1, 1), (6, 6)), scene())
+    before = {k: v.clone() for k, v in loss.state_dict().items()}
+    loss.eval()
+    assert set(loss(spots((3, 3), (3, 4)), scene())) == set(TERMS)
+    assert all(torch.equal(before[k], v) for k, v in loss.state_dict().items())
+
+
+def test_only_weighted_terms_are_active() -> None:
+    assert ECWeights(template=0.5, start=7).active == {"template": 0.5}
+
+
+def test_channels_that_do_not_divide_are_refused() -> None:
+    with pytest.raises(ECLossError, match="shared out"):
+        ECLoss(ECWeights(parts=3), channels=4, features=2, grid=4)

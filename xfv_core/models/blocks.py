@@ -1,0 +1,106 @@
+"""What the networks trained here are made of, and how they come back from a weight file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from xfv_core.models.base import FaceModel
+
+_Model = TypeVar("_Model", bound="TrainedModel")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
+
+    kernel: int
+    stride: int
+    channels: int
+
+
+class NetConfig(Protocol):
+    """Everything that fixes an architecture (the ``config`` of a manifest entry)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON form, for the class's ``from_dict``."""
+
+
+class TrainedModel(FaceModel):
+    """A network of this project: built from its config, exported with its BN folded."""
+
+    config_class: ClassVar[type[Any]]
+    encoder: nn.Module
+
+    def __init__(self, config: NetConfig, *, name: str = "") -> None:
+        super().__init__()
+        self.config = config
+        self.name = name
+
+    @classmethod
+    def from_tensors(
+        cls: type[_Model],
+        tensors: Mapping[str, Tensor],
+        config: Mapping[str, Any],
+        *,
+        name: str = "",
+    ) -> _Model:
+        """A network ready for inference from exported (folded) weights and their config."""
+        model = cls(cls.config_class.from_dict(config), name=name, folded=True)  # type: ignore[call-arg]
+        model.load_state_dict({key: value.float() for key, value in tensors.items()})
+        return model.eval().requires_grad_(False)
+
+    def folded(self: _Model) -> _Model:
+        """A copy for inference with every BN folded into its convolution."""
+        tensors = {k: v.detach().clone() for k, v in self.state_dict().items() if "bn" not in k}
+        for path, block in self.named_modules():
+            if isinstance(block, ConvBlock) and block.bn is not None:
+                fused = fuse_conv_bn_eval(block.conv.eval(), block.bn.eval())
+                tensors[f"{path}.conv.weight"] = fused.weight.detach()
+                tensors[f"{path}.conv.bias"] = fused.bias.detach()  # type: ignore[union-attr]
+        return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, BN (folded away for inference), ReLU."""
+
+    def __init__(self, width: int, layer: Layer, padding: int, folded: bool, relu: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            width, layer.channels, layer.kernel, layer.stride, padding, bias=folded
+        )
+        self.bn = None if folded else nn.BatchNorm2d(layer.channels)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,C,H,W) -> (B,channels,H',W')."""
+        x = self.conv(x)
+        if self.bn is not None:
+            x = self.bn(x)
+        return functional.relu(x) if self.relu else x
+
+
+def conv_block(
+    width: int, layer: Layer, padded: bool, folded: bool, *, relu: bool = True
+) -> ConvBlock:
+    """The block of a layer on ``width`` channels; ``padded`` keeps the border's outputs."""
+    return ConvBlock(width, layer, padding_of(layer) if padded else 0, folded, relu)
+
+
+def padding_of(layer: Layer) -> int:
+    """Zeros on each side with which a layer of stride 1 keeps the size of its input."""
+    return (layer.kernel - layer.stride + 1) // 2
+
+
+def receptive_field(layers: tuple[Layer, ...]) -> tuple[int, int]:
+    """Side of the pixels that one output sees, and the pixels between two outputs."""
+    size, jump = 1, 1
+    for layer in layers:
+        size += (layer.kernel - 1) * jump
+        jump *= layer.stride
+    return size, jump

@@ -1,0 +1,123 @@
+"""ECNet: a face network that looks through channels, each of which is to find one face part.
+
+After Lin, Liu, Li, Shen, *Activation Template Matching Loss for Explainable Face Recognition*,
+arXiv 2207.02179: an explainable target layer, whose single channels detect parts without labels or
+alignment. The paper's network is not public; this one is ours. The embedding is computed from the
+target layer's maps X (C,14,14) and from nothing else, so what a channel does not see, the network
+does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xfv_core.models.blocks import Layer, TrainedModel, conv_block
+
+INPUT_SIZE = 112
+
+
+@dataclass(frozen=True)
+class ECConfig:
+    """Everything that fixes the architecture (the ``config`` of a manifest entry).
+
+    Attributes
+    ----------
+    layers : the convolutions from the photo to the grid of the target layer.
+    blocks : residual blocks of two 3x3 convolutions on that grid.
+    channels : C, channels of the target layer.
+    head, local : widths of the two convolutions from the maps to the embedding.
+    dim : length of the embedding.
+    """
+
+    layers: tuple[Layer, ...]
+    blocks: int
+    channels: int
+    head: int
+    local: int
+    dim: int
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ECConfig:
+        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
+        return cls(**{**values, "layers": tuple(Layer(*layer) for layer in values["layers"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON form."""
+        return {**asdict(self), "layers": [[x.kernel, x.stride, x.channels] for x in self.layers]}
+
+
+class ECEncoder(nn.Module):
+    """The photo to the target layer's maps, and the features they are computed from."""
+
+    def __init__(self, config: ECConfig, *, folded: bool = False) -> None:
+        super().__init__()
+        widths = [3, *(layer.channels for layer in config.layers)]
+        convs = [
+            conv_block(width, layer, True, folded)
+            for width, layer in zip(widths, config.layers, strict=False)
+        ]
+        self.convs = nn.Sequential(*convs)
+        self.features = widths[-1]
+        self.blocks = nn.ModuleList(_Residual(self.features, folded) for _ in range(config.blocks))
+        self.target = conv_block(self.features, Layer(3, 1, config.channels), True, folded)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,3,112,112) in [0,1] -> features (B,E,14,14) and maps X (B,C,14,14), both >= 0."""
+        h = self.convs(x * 4 - 2)  # (B, E, 14, 14)
+        for block in self.blocks:
+            h = block(h)
+        return h, self.target(h)
+
+
+class ECNet(TrainedModel):
+    """(B,3,112,112) RGB in [0,1] -> (B,D) unit embeddings, through the maps alone.
+
+    Attributes
+    ----------
+    channels : C of the target layer.
+    grid : its side, 14.
+    """
+
+    config_class = ECConfig
+
+    def __init__(self, config: ECConfig, *, name: str = "", folded: bool = False) -> None:
+        super().__init__(config, name=name)
+        self.input_size = INPUT_SIZE
+        self.embedding_dim = config.dim
+        self.channels = config.channels
+        self.encoder: ECEncoder = ECEncoder(config, folded=folded)
+        self.look = conv_block(config.channels, Layer(3, 2, config.head), True, folded)
+        self.narrow = conv_block(config.head, Layer(1, 1, config.local), True, folded)
+        self.grid = INPUT_SIZE
+        for layer in config.layers:
+            self.grid = -(-self.grid // layer.stride)
+        places = (-(-self.grid // 2)) ** 2
+        self.join = nn.Linear(config.local * places, config.dim, bias=False)
+
+    def maps(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> the target layer's maps X, (B,C,14,14), >= 0."""
+        return self.encoder(x)[1]
+
+    def embed_maps(self, maps: Tensor) -> Tensor:
+        """Maps (B,C,14,14) -> (B,D) float32, L2-normalised."""
+        h = self.narrow(self.look(maps)).flatten(1)  # (B, local·49)
+        return functional.normalize(self.join(h).float(), dim=1)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
+        return self.embed_maps(self.maps(x))
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, folded: bool) -> None:
+        super().__init__()
+        self.first = conv_block(width, Layer(3, 1, width), True, folded)
+        self.second = conv_block(width, Layer(3, 1, width), True, folded, relu=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))

@@ -1,0 +1,181 @@
+"""A loss that makes the channels of a layer detect face parts, without labels or alignment.
+
+Our reading of Lin, Liu, Li, Shen, *Activation Template Matching Loss for Explainable Face
+Recognition*, arXiv 2207.02179, whose formula is not public, built on its documented ancestors:
+templates from Zhang, Wu, Zhu, *Interpretable Convolutional Neural Networks* (CVPR 2018), diversity
+from Yin et al., *Towards Interpretable Face Recognition* (arXiv 1805.00611).
+
+X (B,C,H,W) are the rectified maps of the target layer, P = X / ΣX a channel's map as a
+distribution over places, μ its peak. The C channels are shared out over G parts, g(c) = c mod G.
+What a part looks like is a prototype q_g, a running mean of what its channels look at; no gradient
+flows through the descriptors F or into the prototypes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xfv_core.errors import XfvError
+
+TERMS = ("template", "part", "diversity", "balance")
+TINY = 1e-6
+
+
+class ECLossError(XfvError):
+    """The weights do not fit the layer."""
+
+
+@dataclass(frozen=True)
+class ECWeights:
+    """Weights of the terms, and what shapes them.
+
+    Attributes
+    ----------
+    template, part, diversity, balance : weights; 0 leaves a term in the log only.
+    start : the step from which the terms count; before it nothing depends on them.
+    parts : G, the number of prototypes.
+    slope : β, how steeply a template falls; it is 0 at n/β cells from its peak.
+    temperature : of the contest between prototypes.
+    momentum : of the running means.
+    """
+
+    template: float = 0.0
+    part: float = 0.0
+    diversity: float = 0.0
+    balance: float = 0.0
+    start: int = 0
+    parts: int = 16
+    slope: float = 4.0
+    temperature: float = 0.1
+    momentum: float = 0.99
+
+    @property
+    def active(self) -> dict[str, float]:
+        """The terms that count, with their weights."""
+        return {f.name: w for f in fields(self) if f.name in TERMS and (w := getattr(self, f.name))}
+
+
+def distributions(maps: Tensor) -> Tensor:
+    """X (B,C,H,W), >= 0 -> P, each map divided by its sum; a silent map stays 0."""
+    return maps / maps.sum((2, 3), keepdim=True).clamp(min=TINY)
+
+
+def templates(height: int, width: int, slope: float) -> Tensor:
+    """T (HW,HW): T_μ(ij) = max(1 - β |ij - μ|₁ / n, -1) for every peak μ, a row each; n = H."""
+    rows, columns = (x.flatten() for x in torch.meshgrid(
+        torch.arange(height), torch.arange(width), indexing="ij"))  # fmt: skip
+    far = (rows[:, None] - rows).abs() + (columns[:, None] - columns).abs()  # (HW, HW)
+    return (1 - slope * far / height).clamp(min=-1)
+
+
+def template_loss(p: Tensor, table: Tensor) -> Tensor:
+    """Mean of (1 - Σ_ij P T_μ) / 2 over the channels that fire.
+
+    0 where all is on the peak, 1 where all is far from it.
+    """
+    flat = p.flatten(2)  # (B, C, HW)
+    matched = (flat * table[flat.argmax(2)]).sum(2)  # (B, C)
+    return _mean_of_firing((1 - matched) / 2, p)
+
+
+def part_loss(p: Tensor, likeness: Tensor, temperature: float) -> Tensor:
+    """Mean of -log Σ_ij P_c(ij) R_g(c)(ij), R the softmax over parts of ``likeness``/temperature.
+
+    ``likeness`` (B,G,H,W): cosine of the descriptor at a place to each prototype. 0 where a channel
+    looks only at places that are its own part's beyond doubt, log G where the parts are all alike.
+    """
+    own = (likeness / temperature).softmax(1)  # (B, G, H, W)
+    own = own.repeat(1, p.shape[1] // likeness.shape[1], 1, 1)  # (B, C, H, W), g(c) = c mod G
+    return _mean_of_firing(-(p * own).sum((2, 3)).clamp(min=TINY).log(), p)
+
+
+def diversity_loss(parts: Tensor) -> Tensor:
+    """Mean squared cosine of the blurred maps of two different parts; ``parts`` (B,G,H,W)."""
+    blurred = functional.avg_pool2d(parts, 3, 1, 1)
+    unit = functional.normalize(blurred.flatten(2), dim=2)  # (B, G, HW)
+    squared = (unit @ unit.transpose(1, 2)).square()  # (B, G, G)
+    count = parts.shape[1]
+    others = squared.sum((1, 2)) - squared.diagonal(dim1=1, dim2=2).sum(1)
+    return (others / max(count * (count - 1), 1)).mean()
+
+
+def balance_loss(maps: Tensor) -> Tensor:
+    """-mean_c log(C · share of channel c in all activation); 0 where all channels share alike."""
+    share = maps.sum((0, 2, 3)) / maps.sum().clamp(min=TINY)  # (C,)
+    return -(len(share) * share + TINY).log().mean()
+
+
+def by_part(p: Tensor, parts: int) -> Tensor:
+    """(B,C,H,W) -> (B,G,H,W), the mean over the channels of each part."""
+    return p.unflatten(1, (-1, parts)).mean(1)
+
+
+class ECLoss(nn.Module):
+    """The terms for one layer, with the prototypes as running means."""
+
+    def __init__(self, weights: ECWeights, *, channels: int, features: int, grid: int) -> None:
+        super().__init__()
+        if channels % weights.parts:
+            raise ECLossError(
+                f"{channels} channels cannot be shared out over {weights.parts} parts evenly; "
+                "change one of them in the config."
+            )
+        self.weights = weights
+        self.table: Tensor
+        self.register_buffer("table", templates(grid, grid, weights.slope), persistent=False)
+        self.step: Tensor
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(features))
+        self.prototypes: Tensor
+        self.register_buffer("prototypes", torch.zeros(weights.parts, features))
+
+    def forward(self, maps: Tensor, features: Tensor) -> dict[str, Tensor]:
+        """X (B,C,H,W) and the features it was computed from (B,E,H,W) -> the terms, scalars.
+
+        All 0 before the step ``start``. In training every call moves the running means.
+        """
+        begun = int(self.step) - self.weights.start
+        if self.training:
+            self.step += 1
+        if begun < 0:
+            return dict.fromkeys(TERMS, maps.new_zeros(()))
+        x, p = maps.float(), distributions(maps.float())
+        parts = by_part(p, self.weights.parts)  # (B, G, H, W)
+        descriptors = self._descriptors(features.detach().float(), first=begun == 0)
+        self._follow(descriptors, parts.detach(), first=begun == 0)
+        likeness = torch.einsum(
+            "behw,ge->bghw", descriptors, functional.normalize(self.prototypes, dim=1)
+        )
+        return {
+            "template": template_loss(p, self.table),
+            "part": part_loss(p, likeness, self.weights.temperature),
+            "diversity": diversity_loss(parts),
+            "balance": balance_loss(x),
+        }
+
+    @torch.no_grad()
+    def _descriptors(self, features: Tensor, *, first: bool) -> Tensor:
+        """(B,E,H,W) -> the same less their running mean, of unit length at every place."""
+        self._move(self.mean, features.mean((0, 2, 3)), first)
+        return functional.normalize(features - self.mean[:, None, None], dim=1)
+
+    @torch.no_grad()
+    def _follow(self, descriptors: Tensor, parts: Tensor, *, first: bool) -> None:
+        """Move each prototype towards what its channels look at in this batch."""
+        seen = torch.einsum("behw,bghw->ge", descriptors, parts) / len(parts)  # (G, E)
+        self._move(self.prototypes, seen, first)
+
+    def _move(self, average: Tensor, value: Tensor, first: bool) -> None:
+        if self.training:
+            average.lerp_(value, 1.0 if first else 1 - self.weights.momentum)
+
+
+def _mean_of_firing(values: Tensor, p: Tensor) -> Tensor:
+    """(B,C) -> mean over the maps that are not silent."""
+    firing = (p.sum((2, 3)) > 0.5).float()
+    return (values * firing).sum() / firing.sum().clamp(min=1)
