@@ -12,7 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from xfv_core import Verifier, XfvError
 from xfv_core.manifest import load_manifest, save_manifest
@@ -127,6 +129,7 @@ def evaluate(
     model: Model = "sface",
     images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
     aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
+    middle: Annotated[int, typer.Option(help="Cut this square, px, and find no face.")] = 0,
     partial: Partial = False,
     store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
     as_json: Json = False,
@@ -136,18 +139,27 @@ def evaluate(
     Sets with folds are judged at the threshold of the other folds, other sets at the model's
     calibrated one.
     """
+    from xfv_core.evaluation.calibration import SERVED, middle_square
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.verification import evaluate_model
 
     verifier = Verifier()
+    size = verifier.manifest.card(model).input.size
+
+    def crop(photo: bytes) -> NDArray[np.uint8]:
+        if middle:
+            return middle_square(photo, middle, size)
+        return verifier.central_crop(photo, model).pixels
+
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     table = evaluate_model(
         verifier.model(model),
         pair_set,
         images or pair_set.root,
-        crop_photo=None if aligned else lambda photo: verifier.central_crop(photo, model).pixels,
+        crop_photo=None if aligned else crop,
         calibration=verifier.calibration(model),
         partial=partial,
+        path=f"unaligned: {middle} px from the middle" if middle else SERVED,
     )
     accuracy, lost = table["accuracy"], len(table["lost"])
     if store:

@@ -21,6 +21,7 @@ from xfv_core.evaluation.calibration import (
     calibrate_model,
     decode,
     measure,
+    middle_square,
 )
 from xfv_core.evaluation.pairs import PairsError, PairSet
 from xfv_core.evaluation.verification import evaluate_model, verify
@@ -257,3 +258,16 @@ def test_on_lfw_the_ten_folds_give_the_accuracy_known_for_these_embeddings(lfw_t
     result = verify(s, pairs.labels, folds=pairs.folds)
     assert result.accuracy == pytest.approx(0.9953, abs=0.001)
     assert len(result.fold_accuracies) == 10
+
+
+def test_the_middle_square_is_cut_where_it_lies_and_resized() -> None:
+    pixels = np.zeros((100, 120, 3), np.uint8)
+    pixels[40:60, 50:70] = 200
+    memory = io.BytesIO()
+    Image.fromarray(pixels).save(memory, "PNG")
+    larger = middle_square(memory.getvalue(), 20, 40)
+    assert larger.shape == (40, 40, 3) and (larger[4:-4, 4:-4] == 200).all()
+    framed = middle_square(memory.getvalue(), 40, 40)
+    assert (framed[10:30, 10:30] == 200).all() and framed.sum() == 3 * 400 * 200
+    with pytest.raises(PairsError, match="no square of 101 px"):
+        middle_square(memory.getvalue(), 101, 40)

@@ -219,6 +219,17 @@ def decode(data: bytes) -> Pixels:
         raise PairsError("one of the aligned images is not a picture") from None
 
 
+def middle_square(data: bytes, side: int, size: int) -> Pixels:
+    """The ``side`` px square in the middle of a photo as uint8 (size,size,3): no face is looked
+    for, so it lies as it lies. PairsError for a smaller photo."""
+    photo = Image.fromarray(decode(data))
+    if min(photo.size) < side:
+        raise PairsError(f"a photo of {photo.width}x{photo.height} px has no square of {side} px")
+    left, top = (photo.width - side) / 2, (photo.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(photo.resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
 def read_crop(store: PhotoStore, name: str) -> torch.Tensor:
     """An aligned crop of a store as (3,S,S) float32 RGB in [0,1]."""
     pixels = decode(store.read(name)).copy()

@@ -8,9 +8,11 @@ that always fires at the same place. Docs: methods, section 4.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from xfv_core.confidence.scores import Interval
+from xfv_core.evaluation.calibration import decode
+from xfv_core.evaluation.pairs import PhotoStore
 from xfv_core.faces import TEMPLATE, Crop, cut, similarity
 from xfv_core.models.base import BATCH
 from xfv_core.regions import REGIONS, face_regions
@@ -102,6 +106,23 @@ class PartTable:
     single_interval: Interval
     covered: tuple[str, ...]
     channels: tuple[Channel, ...]
+
+
+def held_out_people(folder: Path, every: int, margin: int = 12, down: float = 8.0) -> list[Face]:
+    """The photos of a training folder whose people ``holdout_people`` = ``every`` kept out.
+
+    They are template crops with ``margin`` px around; ``down``: where the network's crop lies.
+    """
+    with (folder / "faces_train.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"]]
+    rows = [row for row in rows if int(row["label"]) % every == every - 1]
+    matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
+    faces = []
+    for shard in sorted({row["shard"] for row in rows}):
+        with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
+            names = [row["file"] for row in rows if row["shard"] == shard]
+            faces += [Face(decode(store.read(name)), TEMPLATE + margin, matrix) for name in names]
+    return faces
 
 
 def jittered(face: Face, size: int, rng: np.random.Generator) -> Crop:

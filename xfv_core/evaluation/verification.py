@@ -122,9 +122,11 @@ def evaluate_model(
     crop_photo: CropPhoto | None = None,
     calibration: Calibration | None = None,
     partial: bool = False,
+    path: str = SERVED,
 ) -> dict[str, Any]:
     """``verify`` a model on photos in ``root``, as plain data: its folds, or else the balanced
-    threshold of ``calibration``. Without ``crop_photo`` the photos are aligned crops already.
+    threshold of ``calibration``. Without ``crop_photo`` the photos are aligned crops already;
+    ``path``: what its crops are called.
 
     Pairs with a photo in which no face was found are left out and those photos named in ``lost``.
     For a model whose similarity is a sum, aligned crops also give ``additivity_error``.
@@ -146,8 +148,7 @@ def evaluate_model(
         partial=partial,
         degraded_copies=False,
     )
-    path = ALIGNED if crop_photo is None else SERVED
-    s = found.paths[path]
+    s = found.paths[ALIGNED if crop_photo is None else SERVED]
     there = np.isfinite(s)
     if len(set(pairs.labels[there])) < 2:
         raise PairsError(f"{pairs.name}: no genuine or no impostor pair is left to evaluate")
@@ -160,7 +161,7 @@ def evaluate_model(
     return table | {
         "model": model.name,
         "pairs": pairs.name,
-        "path": path,
+        "path": ALIGNED if crop_photo is None else path,
         "lost": list(found.lost),
         "n": int(there.sum()),
         "accuracy": {"mean": result.accuracy, "low": low, "high": high},
