@@ -273,6 +273,8 @@ def build() -> gr.Blocks:
                 two_photos()
             with gr.Tab("Live camera"):
                 live_camera()
+            with gr.Tab("Models"):
+                gr.HTML(render.models(verifier.manifest))
         gr.HTML(render.LIMITS)
     return page.queue(default_concurrency_limit=2, max_size=32)
 

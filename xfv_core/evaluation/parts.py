@@ -26,6 +26,7 @@ from xfv_core.evaluation.calibration import decode
 from xfv_core.evaluation.pairs import PhotoStore
 from xfv_core.faces import TEMPLATE, Crop, cut, similarity
 from xfv_core.models.base import BATCH
+from xfv_core.models.ecnet import Channel
 from xfv_core.regions import REGIONS, face_regions
 
 SHIFT, SCALE, TURN = 8.0, 0.15, 20.0  # px of a 112 px crop, relative, degrees
@@ -64,25 +65,6 @@ class Peaks:
     place: Floats
     constant: NDArray[np.int8]
     constant_place: Floats
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One channel: the part it finds, how purely, how steadily.
-
-    purity : share of the faces it fires on whose peak lies in its part; ``place`` (x, y): its mean
-    peak on the 112 px template; ``spread``: standard deviation about it, over the distance between
-    the eyes; ``level``: 95th percentile of its peaks, by which activations are made comparable.
-    """
-
-    part: str
-    live: bool
-    fires: float
-    purity: float
-    spread: float
-    single: float
-    place: tuple[float, float]
-    level: float
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,31 @@ class ECConfig:
         return {**asdict(self), "layers": [[x.kernel, x.stride, x.channels] for x in self.layers]}
 
 
+@dataclass(frozen=True)
+class Channel:
+    """What was measured of one channel on many faces (``evaluation/parts.py``).
+
+    Attributes
+    ----------
+    part : the face region it finds.    live : fires on at least a fifth of the faces.
+    fires : share of the faces it fires on.
+    purity : share of those on which its peak lies in its part.
+    spread : standard deviation of its peak on the face, over the distance between the eyes.
+    single : share of its maps without a second peak of half the height.
+    place : (x, y) of its mean peak on the 112 px template.
+    level : 95th percentile of its peaks, by which activations of channels are made comparable.
+    """
+
+    part: str
+    live: bool
+    fires: float
+    purity: float
+    spread: float
+    single: float
+    place: tuple[float, float]
+    level: float
+
+
 class ECEncoder(nn.Module):
     """The photo to the target layer's maps, and the features they are computed from."""
 
