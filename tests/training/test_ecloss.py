@@ -39,7 +39,13 @@ def test_a_template_falls_from_one_at_its_peak_to_minus_one_far_away() -> None:
     assert table[2, 3, 2, 3] == 1
     assert table[2, 3, 2, 4] == table[2, 3, 1, 3] == 0.5
     assert table[2, 3, 3, 4] == 0
-    assert table[2, 3, 7, 7] == -1
+    assert table[2, 3, 6, 6] == -1
+
+
+def test_the_edge_of_the_crop_matches_no_template() -> None:
+    table = templates(SIDE, SIDE, 4.0).view(SIDE * SIDE, SIDE, SIDE)
+    assert (table[:, [0, -1]] == -1).all() and (table[:, :, [0, -1]] == -1).all()
+    assert template_loss(distributions(spots((0, 3))), table.flatten(1)) == 1
 
 
 def test_a_distribution_sums_to_one_and_a_silent_map_to_nothing() -> None:
@@ -50,19 +56,19 @@ def test_a_distribution_sums_to_one_and_a_silent_map_to_nothing() -> None:
 
 def test_a_single_spot_matches_its_template_and_a_spread_map_does_not() -> None:
     table = templates(SIDE, SIDE, 4.0)
-    assert template_loss(distributions(spots((0, 0), (4, 4))), table) == 0
+    assert template_loss(distributions(spots((1, 1), (4, 4))), table) == 0
     two_near = spots((3, 3)) + 0.9 * spots((3, 4))  # T is 1 and 0.5
     assert template_loss(distributions(two_near), table) == pytest.approx(
         (1 - (1 + 0.9 * 0.5) / 1.9) / 2
     )
-    two_far = spots((0, 0)) + 0.9 * spots((7, 7))
+    two_far = spots((1, 1)) + 0.9 * spots((6, 6))
     assert template_loss(distributions(two_far), table) == pytest.approx((1 - 0.1 / 1.9) / 2)
 
 
 def test_silent_channels_are_neither_matched_nor_mismatched() -> None:
     table = templates(SIDE, SIDE, 4.0)
-    alone = template_loss(distributions(spots((0, 0)) + 0.9 * spots((7, 7))), table)
-    shared = spots((0, 0), None) + 0.9 * spots((7, 7), None)
+    alone = template_loss(distributions(spots((1, 1)) + 0.9 * spots((6, 6))), table)
+    shared = spots((1, 1), None) + 0.9 * spots((6, 6), None)
     assert template_loss(distributions(shared), table) == alone
     assert template_loss(distributions(spots(None, None)), table) == 0
 

@@ -80,7 +80,7 @@ def _warp(x: Tensor, strength: Augmentation, generator: Generator) -> Tensor:
     rows += [zoom * angle.sin() * flip, zoom * angle.cos(), shift[1] + 2 * strength.down / size]
     theta = torch.stack(rows, 1).view(count, 2, 3)
     grid = functional.affine_grid(theta, [count, 3, CROP_SIZE, CROP_SIZE], align_corners=False)
-    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    return functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
 def _recolour(x: Tensor, strength: Augmentation, generator: Generator) -> Tensor:

@@ -65,11 +65,15 @@ def distributions(maps: Tensor) -> Tensor:
 
 
 def templates(height: int, width: int, slope: float) -> Tensor:
-    """T (HW,HW): T_μ(ij) = max(1 - β |ij - μ|₁ / n, -1) for every peak μ, a row each; n = H."""
+    """T (HW,HW): T_μ(ij) = max(1 - β |ij - μ|₁ / n, -1) for every peak μ, a row each; n = H.
+
+    The outermost cells match no template: what the crop's edge looks like is no part.
+    """
     rows, columns = (x.flatten() for x in torch.meshgrid(
         torch.arange(height), torch.arange(width), indexing="ij"))  # fmt: skip
     far = (rows[:, None] - rows).abs() + (columns[:, None] - columns).abs()  # (HW, HW)
-    return (1 - slope * far / height).clamp(min=-1)
+    edge = (rows == 0) | (rows == height - 1) | (columns == 0) | (columns == width - 1)
+    return (1 - slope * far / height).clamp(min=-1).masked_fill(edge, -1.0)
 
 
 def template_loss(p: Tensor, table: Tensor) -> Tensor:
