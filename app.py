@@ -141,7 +141,7 @@ def explain(
         for explanation in verifier.explain(
             photo_a,
             photo_b,
-            model=adding if method == "patches" else model,
+            model={"patches": adding, "parts": None}.get(method, model),
             operating_point=point,
             pick=(pick_a, pick_b),
             method=method,
@@ -341,6 +341,8 @@ def two_photos() -> None:
                 titles = [(verifier.manifest.card(name).title, name) for name in names]
                 adding = gr.Radio(titles, value=names[0], label="Network")
                 summands = gr.Radio(render.VIEWS, value="evidence", label="Show")
+        with gr.Tab("Parts") as parts:
+            gr.HTML(render.about("parts"))
     view = gr.HTML(render.waiting(), elem_id="maps")
     with gr.Row(elem_id="view-controls"):
         with gr.Column(min_width=200, scale=2):
@@ -376,7 +378,8 @@ def two_photos() -> None:
         faces.select(chosen_face, None, pick, **SILENT).then(*to_compare, **answering)
     examples.select(example, None, [photo_a, photo_b], **SILENT)
     gr.on([model.change, point.change], *to_compare, **answering)
-    for tab, name in ((occlusion, "occlusion"), (gradients, "fggb"), (patches, "patches")):
+    tabs = {"occlusion": occlusion, "fggb": gradients, "patches": patches, "parts": parts}
+    for name, tab in tabs.items():
         tab.select(lambda n, name=name: (name, n and n + 1), asked, [method, asked],
                    cancels=[explaining], **SILENT)  # fmt: skip
     gr.on([option.change for option in options], lambda n: n and n + 1, asked, asked,
@@ -393,13 +396,15 @@ def main(
 ) -> None:
     """Serve the page."""
     verifier.model(verifier.manifest.default)
+    pages = (HERE / "page" / name for name in ("patches.js", "parts.js"))
+    scripts = [page.read_text(encoding="utf-8") for page in pages]
     build().launch(
         server_name=host or None,
         server_port=port,
         share=share,
         theme=THEME,
         css_paths=HERE / "page" / "page.css",
-        js=(HERE / "page" / "patches.js").read_text(encoding="utf-8"),
+        js=f"() => {{ {' '.join(f'({script})();' for script in scripts)} }}",
         max_file_size=MAX_UPLOAD,
         show_error=False,
         run_history=False,

@@ -29,6 +29,7 @@ app = typer.Typer(
 Model = Annotated[str, typer.Option(help="Registry name; see the models command.")]
 Point = Annotated[str, typer.Option("--at", help="Operating point: balanced, best_accuracy, …")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+File = Annotated[Path | None, typer.Option("--manifest", help="Another weights.json.")]
 
 
 @app.command()
@@ -100,6 +101,7 @@ def calibrate(
     photos: Annotated[Path | None, typer.Option(help="Folder or tar of whole photos.")] = None,
     dataset: Annotated[str | None, typer.Option(help="What the page calls the pairs.")] = None,
     partial: Partial = False,
+    manifest: File = None,
 ) -> None:
     """Fit and check a model's probability on labelled pairs; store it in weights.json.
 
@@ -108,7 +110,7 @@ def calibrate(
     from xfv_core.evaluation.calibration import calibrate_model
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
 
-    verifier = Verifier()
+    verifier = Verifier(manifest=load_manifest(manifest))
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     calibration = calibrate_model(
         verifier.model(model),
@@ -119,7 +121,8 @@ def calibrate(
         partial=partial,
         dataset=dataset,
     )
-    save_manifest(load_manifest().changed(model, calibration=calibration.to_dict()))
+    now = load_manifest(manifest)
+    save_manifest(now.changed(model, calibration=calibration.to_dict()), manifest)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
 
 
@@ -133,6 +136,7 @@ def evaluate(
     partial: Partial = False,
     store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
     as_json: Json = False,
+    manifest: File = None,
 ) -> None:
     """Verification accuracy on labelled pairs, with 95 % intervals.
 
@@ -143,7 +147,7 @@ def evaluate(
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.verification import evaluate_model
 
-    verifier = Verifier()
+    verifier = Verifier(manifest=load_manifest(manifest))
     size = verifier.manifest.card(model).input.size
 
     def crop(photo: bytes) -> NDArray[np.uint8]:
@@ -169,9 +173,9 @@ def evaluate(
             "lost": lost,
             "folds": len(table["fold_thresholds"]),
         }
-        manifest = load_manifest()  # as it is by now
-        known = manifest.card(model).results or {}
-        save_manifest(manifest.changed(model, results={**known, store: row}))
+        now = load_manifest(manifest)
+        known = now.card(model).results or {}
+        save_manifest(now.changed(model, results={**known, store: row}), manifest)
     typer.echo(
         json.dumps(table, indent=2)
         if as_json
@@ -236,6 +240,44 @@ def fidelity(
         text = json.dumps(summarise(out), indent=2)
         (out / "summary.json").write_text(text + "\n")
         typer.echo(text)
+
+
+@app.command()
+def parts(
+    data: Annotated[Path, typer.Option(help="Training folder: its held-out people name parts.")],
+    photos: Annotated[Path, typer.Option(help="Folder or tar of 250 px LFW photos.")],
+    model: Model = "ecnet",
+    people: Annotated[int, typer.Option(help="holdout_people of its training config.")] = 12,
+    n: Annotated[int, typer.Option(help="LFW photos, drawn by the seed.")] = 1000,
+    seed: int = 0,
+    store: Annotated[bool, typer.Option("--store", help="Keep it in weights.json.")] = False,
+    manifest: File = None,
+) -> None:
+    """Do single channels find face parts, everywhere, and because of the parts?"""
+    from xfv_core.evaluation.covered import measure_parts
+    from xfv_core.evaluation.face_sets import crops_of_photos, held_out_people
+    from xfv_core.evaluation.pairs import PhotoStore
+    from xfv_core.models.ecnet import ECNet
+
+    verifier = Verifier(manifest=load_manifest(manifest))
+    network = verifier.model(model)
+    if not isinstance(network, ECNet):
+        raise XfvError(f"{model} has no channels to look at; choose an ECNet.")
+    size = network.input_size
+    with PhotoStore(photos) as files:
+        crops = crops_of_photos(
+            files, lambda photo: verifier.central_face(photo, model), size, n=n, seed=seed
+        )
+    table = measure_parts(
+        network.maps,
+        size,
+        held_out_people(data, people),
+        {f"LFW, {name}": found for name, found in crops.items()},
+        seed=seed,
+    )
+    if store:
+        save_manifest(load_manifest(manifest).changed(model, parts=table), manifest)
+    typer.echo(json.dumps(table["sets"], indent=2))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from xfv_core.regions import REGIONS, face_regions
 
 if TYPE_CHECKING:
-    from xfv_core.explain import PatchSum
+    from xfv_core.explain import PartsFound, PatchSum
     from xfv_core.explain.base import Maps
 
 _SPOKEN = {
@@ -28,6 +28,7 @@ _SPOKEN = {
 _FAINT = 0.05  # a share of the effect, or of the scale, that is not worth a word
 _VISIBLE = 1 / 6  # of the scale: fainter colours can hardly be told from grey
 _ENOUGH = 0.6  # regions are named until they hold this share, three at most
+_LEAST_PART = 0.005  # of similarity: less rounds to nothing
 _EVEN = 1.5  # a map nowhere denser than this, relative to its mean, has no place to name
 
 
@@ -67,6 +68,27 @@ def describe_sum(found: PatchSum) -> str:
         ]
         lines.append(f"{name} photo: {total:+.3f} = {' and '.join(parts)}.")
     return "\n".join(lines)
+
+
+def describe_parts(found: PartsFound) -> str:
+    """What speaks for and against, part by part, and what is hidden, a line each."""
+    shown = [line for line in found.lines if not any(line.hidden)]
+    lines = []
+    for side, chosen in (
+        ("For", [x for x in shown if x.adds >= _LEAST_PART]),
+        ("Against", [x for x in shown if x.adds <= -_LEAST_PART]),
+    ):
+        named = [f"{_SPOKEN.get(x.part, x.part)} ({x.adds:+.2f})" for x in chosen]
+        lines.append(f"{side}: {_listed(named) if named else 'no part'}.")
+    for line in found.lines:
+        if any(line.hidden):
+            where = "both photos" if all(line.hidden) else _photo_of(line.hidden)
+            lines.append(f"Hidden in {where}: {_SPOKEN.get(line.part, line.part)}.")
+    return "\n".join(lines)
+
+
+def _photo_of(hidden: Sequence[bool]) -> str:
+    return "the first photo" if hidden[0] else "the second photo"
 
 
 def _sentence(values: NDArray[np.float32], regions: NDArray[np.int8], scale: float) -> str:

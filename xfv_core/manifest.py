@@ -81,7 +81,8 @@ class ModelCard:
     written by ``python -m xfv_core calibrate`` and None until then; ``indicative_threshold`` is
     somebody else's published figure: ``{"metric", "value", "source"}``. ``training``: how a
     network of ours came about (command, data, seed, steps). ``results``: by pair list, what
-    ``python -m xfv_core evaluate --store`` measured.
+    ``python -m xfv_core evaluate --store`` measured. ``parts``: what single channels find, by
+    ``python -m xfv_core parts --store``.
     """
 
     name: str
@@ -102,6 +103,7 @@ class ModelCard:
     calibration: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None
     results: Mapping[str, Any] | None = None
+    parts: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _matches("name", self.name, r"[a-z][a-z0-9_]*", "lower-case letters, digits and _")
@@ -116,7 +118,7 @@ class ModelCard:
             _safetensors_path("bundled", self.bundled)
         if self.hub is None and self.bundled is None:
             raise ManifestError("hub and bundled are both null, so there are no weights to load.")
-        for key in ("calibration", "training", "results"):
+        for key in ("calibration", "training", "results", "parts"):
             if getattr(self, key) is not None:
                 _mapping(key, getattr(self, key))
         if self.indicative_threshold is not None:

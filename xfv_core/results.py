@@ -155,16 +155,11 @@ class Explanation:
         return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; maps as rows of numbers, patch contributions unrounded."""
-        patches = self.maps.details.get("patches")
-        summed = {} if patches is None else {
-            "similarity": patches.similarity,
-            "contributions": {"a": patches.a.tolist(), "b": patches.b.tolist()},
-            "patch": {"size": patches.size, "stride": patches.stride, "grid": patches.grid},
-        }  # fmt: skip
+        """Plain data for JSON; maps as rows of numbers, what a network says itself unrounded."""
+        found = self.maps.details.get("patches") or self.maps.details.get("parts")
         return {
             "verdict": asdict(self.verdict),
-            **summed,
+            **(found.to_dict() if found else {}),
             "method": self.maps.method,
             "unit": self.maps.unit,
             "cost": asdict(self.maps.cost),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.confidence import Calibration, decide
-from xfv_core.describe import describe, describe_sum
+from xfv_core.describe import describe, describe_parts, describe_sum
 from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, make_explainer
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
@@ -26,7 +26,7 @@ from xfv_core.hub import Progress
 from xfv_core.hub import Source as WeightSource
 from xfv_core.images import Photo, load_photo
 from xfv_core.manifest import Manifest, load_manifest
-from xfv_core.models import FaceModel, adds_up, embed_all, load_model
+from xfv_core.models import FaceModel, adds_up, embed_all, has_parts, load_model
 from xfv_core.overlay import shared_scale
 from xfv_core.results import Explanation, Portrait, Verdict
 from xfv_core.serving import Precedence, Recent
@@ -75,7 +75,8 @@ class Verifier:
     def models_for(self, method: str) -> list[str]:
         """The models that a method can explain, the default first where it is among them."""
         cards = self.manifest.models.values()
-        names = [card.name for card in cards if method != "patches" or adds_up(card)]
+        needed = {"patches": adds_up, "parts": has_parts}.get(method, lambda card: True)
+        names = [card.name for card in cards if needed(card)]
         return sorted(names, key=lambda name: name != self.manifest.default)
 
     def default_model(self, method: str) -> str:
@@ -117,10 +118,15 @@ class Verifier:
         stretch = spec.crop == "box"
         return crop_box(photo.pixels, face, spec.size, spec.margin, stretch=stretch)
 
-    def central_crop(self, source: Source, model: str) -> Crop:
+    def central_face(self, source: Source, model: str) -> tuple[Photo, Face, Crop]:
         """The face nearest to the photo's middle, which is the labelled one in data sets."""
         photo, faces = self.faces(source)
-        return self.crop(photo, faces[pick_central(faces, photo.pixels.shape)], model)
+        face = faces[pick_central(faces, photo.pixels.shape)]
+        return photo, face, self.crop(photo, face, model)
+
+    def central_crop(self, source: Source, model: str) -> Crop:
+        """The crop of ``central_face``."""
+        return self.central_face(source, model)[2]
 
     def verify(
         self,
@@ -263,4 +269,6 @@ def _explanation(
     sentence = describe(drawn, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
     if patches := maps.details.get("patches"):
         sentence = f"{describe_sum(patches)}\n{sentence}"
+    if parts := maps.details.get("parts"):
+        sentence = describe_parts(parts)
     return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity)

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from xfv_core.evaluation.face_sets import Face, jittered
 from xfv_core.evaluation.parts import (
     EYES,
-    Face,
     Peaks,
     describe_channels,
     find_peaks,
-    jittered,
     part_table,
     peak_of,
 )

@@ -79,6 +79,14 @@ class PhotoStore:
         files = (member for member in self._tar if member.isfile())
         self._members = {str(PurePosixPath(member.name)): member for member in files}
 
+    @property
+    def names(self) -> list[str]:
+        """Every file there is, sorted."""
+        if self._tar is not None:
+            return sorted(self._members)
+        files = (path for path in self.root.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self.root)) for path in files)
+
     def __contains__(self, name: str) -> bool:
         return (self.root / name).is_file() if self._tar is None else name in self._members
 

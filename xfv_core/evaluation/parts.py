@@ -8,11 +8,9 @@ that always fires at the same place. Docs: methods, section 4.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,29 +20,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from xfv_core.confidence.scores import Interval
-from xfv_core.evaluation.calibration import decode
-from xfv_core.evaluation.pairs import PhotoStore
-from xfv_core.faces import TEMPLATE, Crop, cut, similarity
+from xfv_core.faces import TEMPLATE, Crop, similarity
 from xfv_core.models.base import BATCH
 from xfv_core.models.ecnet import Channel
 from xfv_core.regions import REGIONS, face_regions
 
-SHIFT, SCALE, TURN = 8.0, 0.15, 20.0  # px of a 112 px crop, relative, degrees
 FIRES = 0.25  # of the channel's 95th percentile of peaks
 LIVE = 0.2  # share of faces on which it fires
 PURE = 0.8
 RESAMPLES = 200
 EYES = float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))  # px between the eyes of the template
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """A photo (H,W,3) uint8 RGB, its landmarks (5,2) and the unmoved crop's (2,3) matrix."""
-
-    pixels: NDArray[np.uint8]
-    landmarks: NDArray[np.floating]
-    matrix: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,35 +74,6 @@ class PartTable:
     single_interval: Interval
     covered: tuple[str, ...]
     channels: tuple[Channel, ...]
-
-
-def held_out_people(folder: Path, every: int, margin: int = 12, down: float = 8.0) -> list[Face]:
-    """The photos of a training folder whose people ``holdout_people`` = ``every`` kept out.
-
-    They are template crops with ``margin`` px around; ``down``: where the network's crop lies.
-    """
-    with (folder / "faces_train.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"]]
-    rows = [row for row in rows if int(row["label"]) % every == every - 1]
-    matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
-    faces = []
-    for shard in sorted({row["shard"] for row in rows}):
-        with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
-            names = [row["file"] for row in rows if row["shard"] == shard]
-            faces += [Face(decode(store.read(name)), TEMPLATE + margin, matrix) for name in names]
-    return faces
-
-
-def jittered(face: Face, size: int, rng: np.random.Generator) -> Crop:
-    """The face's crop, moved, scaled and turned at random about its middle."""
-    angle = np.deg2rad(rng.uniform(-TURN, TURN))
-    grow = 1 + rng.uniform(-SCALE, SCALE)
-    move = rng.uniform(-SHIFT, SHIFT, 2) * size / 112
-    turn = grow * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = np.full(2, (size - 1) / 2)
-    shift = turn @ (face.matrix[:, 2] - middle) + middle + move
-    matrix = np.column_stack([turn @ face.matrix[:, :2], shift])
-    return cut(face.pixels, matrix, face.landmarks, size)
 
 
 def find_peaks(maps_of: Callable[[Tensor], Tensor], crops: Iterable[Crop]) -> Peaks:

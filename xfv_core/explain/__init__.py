@@ -10,15 +10,20 @@ from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Explainer, Maps
 from xfv_core.explain.gradient import FGGB, XSSAB
 from xfv_core.explain.occlusion import Occlusion
+from xfv_core.explain.parts import PartLine, Parts, PartsFound
 from xfv_core.explain.patches import Patches, PatchSum
 
-__all__ = ["METHODS", "Cost", "Explainer", "Maps", "MethodError", "PatchSum", "make_explainer"]
+__all__ = [
+    "METHODS", "Cost", "Explainer", "Maps", "MethodError", "PartLine", "PartsFound", "PatchSum",
+    "make_explainer",
+]  # fmt: skip
 
 METHODS: dict[str, Callable[..., Explainer]] = {
     "occlusion": Occlusion,
     "fggb": FGGB,
     "xssab": XSSAB,
     "patches": Patches,
+    "parts": Parts,
 }
 
 

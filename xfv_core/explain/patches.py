@@ -66,6 +66,14 @@ class PatchSum:
         """S, or S - θ as evidence."""
         return self.similarity - (self.threshold if self.view == "evidence" else 0)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: the summands, unrounded, and where the patches lie."""
+        return {
+            "similarity": self.similarity,
+            "contributions": {"a": self.a.tolist(), "b": self.b.tolist()},
+            "patch": {"size": self.size, "stride": self.stride, "grid": self.grid},
+        }
+
 
 @dataclass(frozen=True)
 class Patches:

@@ -7,12 +7,12 @@ import torch
 from xfv_core.hub import Progress, Source, load_tensors
 from xfv_core.manifest import Manifest, ModelCard, load_manifest
 from xfv_core.models.base import FaceModel, embed_all
-from xfv_core.models.ecnet import ECNet
+from xfv_core.models.ecnet import Atlas, ECNet
 from xfv_core.models.facenet import FaceNet
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.models.sface import SFace
 
-__all__ = ["FaceModel", "adds_up", "embed_all", "load_model"]
+__all__ = ["FaceModel", "adds_up", "embed_all", "has_parts", "load_model"]
 
 ARCHITECTURES: dict[
     str, type[SFace] | type[FaceNet] | type[RRFNet] | type[FullFaceNet] | type[ECNet]
@@ -31,6 +31,11 @@ def adds_up(card: ModelCard) -> bool:
     return hasattr(ARCHITECTURES[card.arch], "contributions")
 
 
+def has_parts(card: ModelCard) -> bool:
+    """Whether the model's channels find face parts, by name."""
+    return ARCHITECTURES[card.arch] is ECNet and card.parts is not None
+
+
 def load_model(
     name: str,
     *,
@@ -47,5 +52,7 @@ def load_model(
     tensors = load_tensors(card, source=source, progress=progress)
     model = ARCHITECTURES[card.arch].from_tensors(tensors, card.config)
     model.name = name
+    if card.parts and isinstance(model, ECNet):
+        model.atlas = Atlas.from_dict(card.parts)
     model.eval().requires_grad_(False).to(device)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.models.blocks import Layer, TrainedModel, conv_block
 
 INPUT_SIZE = 112
+MOSTLY = 0.5  # purity from which a channel goes by its part's name
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,40 @@ class Channel:
     level: float
 
 
+@dataclass(frozen=True)
+class Atlas:
+    """What each channel finds, and how weakly a part may show before it counts as hidden.
+
+    ``hidden_below``: part -> visibility, see :meth:`visibility`.
+    """
+
+    channels: tuple[Channel, ...]
+    hidden_below: Mapping[str, float]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Atlas:
+        """Inverse of ``asdict``; other keys are left out."""
+        channels = (Channel(**{**c, "place": tuple(c["place"])}) for c in values["channels"])
+        return cls(tuple(channels), dict(values["hidden_below"]))
+
+    def named(self, part: str) -> list[int]:
+        """The channels that find this part and little else."""
+        rows = enumerate(self.channels)
+        return [i for i, c in rows if c.live and c.part == part and c.purity >= MOSTLY]
+
+    @property
+    def unnamed(self) -> list[int]:
+        """The channels that belong to no part."""
+        rows = enumerate(self.channels)
+        return [i for i, c in rows if not (c.live and c.purity >= MOSTLY)]
+
+    def visibility(self, part: str, heights: NDArray[np.floating]) -> float:
+        """Mean over the part's channels of peak / level, each at most 1; ``heights`` is (C,)."""
+        own = self.named(part)
+        levels = np.array([self.channels[i].level for i in own])
+        return float(np.minimum(heights[own] / levels, 1).mean())
+
+
 class ECEncoder(nn.Module):
     """The photo to the target layer's maps, and the features they are computed from."""
 
@@ -106,7 +143,10 @@ class ECNet(TrainedModel):
     ----------
     channels : C of the target layer.
     grid : its side, 14.
+    atlas : what the channels find, None until it is measured.
     """
+
+    atlas: Atlas | None = None
 
     config_class = ECConfig
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xfv_core.fidelity import RATIOS, Fidelity
 from xfv_core.overlay import legend_html
-from xfv_core.render import patches
+from xfv_core.render import parts, patches
 from xfv_core.render.pictures import data_url
 from xfv_core.render.words import tip
 from xfv_core.results import Explanation, Side, Surface
@@ -39,15 +39,35 @@ def maps(explanation: Explanation) -> str:
         if final
         else f'<div class="xfv-bar"><i style="width:{done}%"></i></div>'
     )
-    found = explanation.maps.details.get("patches")
-    by, parts = (
-        (patches.verdict(explanation), patches.below(explanation, found)) if found else ("", "")
-    )
+    by, below = _by_network(explanation)
     return (
         f'<figure class="xfv xfv-maps" aria-busy="{str(not final).lower()}">{views}'
         f'<div class="xfv-legend">{legend}</div>{by}'
-        f'<figcaption class="say">{said}</figcaption>{parts}{trust}</figure>'
+        f'<figcaption class="say">{said}</figcaption>{below}{trust}</figure>'
     )
+
+
+def _by_network(explanation: Explanation) -> tuple[str, str]:
+    """For a network that explains itself: its own verdict, and its patches or parts to choose."""
+    match explanation.maps.details:
+        case {"patches": found}:
+            below = patches.below(explanation, found)
+        case {"parts": found}:
+            below = parts.below(explanation, found)
+        case _:
+            return "", ""
+    said = escape(explanation.verdict.sentence)
+    return f'<p class="xfv-by">By this network: <b>{said}</b></p>', below
+
+
+def _layer(explanation: Explanation, side: Side) -> str:
+    """What lies over one photo to be picked or drawn on."""
+    match explanation.maps.details:
+        case {"patches": found}:
+            return patches.layer(found, side, len(explanation.maps.a))
+        case {"parts": found}:
+            return parts.layer(found, side)
+    return ""
 
 
 def _pair(explanation: Explanation, on: Surface) -> str:
@@ -60,11 +80,10 @@ def _view(explanation: Explanation, side: Side, on: Surface) -> str:
     plain = data_url(explanation.overlay(side, on=on, strength=0))
     coloured = data_url(explanation.overlay(side, on=on, strength=1))
     which = "First" if side == "a" else "Second"
-    found = explanation.maps.details.get("patches")
-    cells = patches.layer(found, side, len(explanation.maps.a)) if found and on == "crop" else ""
+    layer = _layer(explanation, side) if on == "crop" else ""
     return (
         f'<div class="xfv-view"><img src="{plain}" alt="{which} photo">'
-        f'<img class="over" src="{coloured}" alt="Map over the {which.lower()} photo">{cells}</div>'
+        f'<img class="over" src="{coloured}" alt="Map over the {which.lower()} photo">{layer}</div>'
     )
 
 

@@ -35,12 +35,6 @@ def layer(found: PatchSum, side: Side, crop: int) -> str:
     )
 
 
-def verdict(explanation: Explanation) -> str:
-    """What the network that adds up says itself; the page's answer may be another network's."""
-    said = escape(explanation.verdict.sentence)
-    return f'<p class="xfv-by">By this network: <b>{said}</b></p>'
-
-
 def below(explanation: Explanation, found: PatchSum) -> str:
     """The strongest patches as bars, and what a picked one met."""
     peak = max(float(np.abs(values).max()) for values in found.shown) or 1.0

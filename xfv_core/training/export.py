@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
+from xfv_core.hub import ROOT
+from xfv_core.manifest import InputSpec, Manifest, ModelCard, save_manifest
 from xfv_core.models.blocks import TrainedModel
+from xfv_core.training.config import TrainConfig
 
 BYTE_LIMIT = 10 * 2**20
+INPUTS = {"ecnet": InputSpec(112, "square", "x*4 - 2", margin=8)}
+ALIGNED = InputSpec(112, "template", "x*4 - 2")
 
 
 def export_weights(model: TrainedModel, path: Path) -> dict[str, Any]:
@@ -30,3 +36,31 @@ def export_weights(model: TrainedModel, path: Path) -> dict[str, Any]:
         "sha256": digest,
         "dtype": str(dtype).removeprefix("torch."),
     }
+
+
+def export_manifest(config: TrainConfig, weights: Path, summary: Mapping[str, Any]) -> Path | None:
+    """A ``weights.json`` of its own beside the weights, for the commands that measure.
+
+    None where the weights lie outside the repository: a manifest cannot name them there.
+    """
+    path = weights.resolve()
+    if not path.is_relative_to(ROOT):
+        return None
+    card = ModelCard(
+        name=config.name,
+        title=config.name,
+        arch=config.arch,
+        config=config.model,
+        hub=None,
+        bundled=path.relative_to(ROOT).as_posix(),
+        sha256=summary["sha256"],
+        bytes=summary["bytes"],
+        license="for research only, as the photos it was trained on",
+        source="trained by python -m xfv_core train",
+        trained_on=f"{summary['photos']} photos, see training",
+        input=INPUTS.get(config.arch, ALIGNED),
+        training={k: v for k, v in summary.items() if k not in ("sha256", "bytes", "config")},
+    )
+    beside = weights.with_name("weights.json")
+    save_manifest(Manifest(default=card.name, models={card.name: card}), beside)
+    return beside

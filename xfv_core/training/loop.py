@@ -26,7 +26,7 @@ from xfv_core.training.augment import augment, centre_crop
 from xfv_core.training.config import TrainConfig, load_config
 from xfv_core.training.curves import Curves
 from xfv_core.training.data import TrainingSet, batch_rows, load_training_set
-from xfv_core.training.export import export_weights
+from xfv_core.training.export import export_manifest, export_weights
 from xfv_core.training.optim import build_optimizers, cosine_factor
 from xfv_core.training.student import Average, Student
 
@@ -166,6 +166,7 @@ class Trainer:
             **written,
         }
         (self.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        export_manifest(self.config, self.out / f"{self.config.name}.safetensors", summary)
         curves.draw()
 
     def _check_same_training(self, saved: dict[str, Any], step: int) -> None:

@@ -1,0 +1,124 @@
+"""Parts that speak for and against, on a network whose channels are colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tests.models.test_ecnet import TOY
+from xfv_core.describe import describe_parts
+from xfv_core.explain import Maps, PartsFound, make_explainer
+from xfv_core.explain.parts import OTHER, PartsError
+from xfv_core.models.ecnet import Atlas, Channel, ECNet
+
+EYE, MOUTH = (3, 4), (10, 7)  # cells (row, column)
+
+
+class Colours(ECNet):
+    """Maps are red, green and blue in 14x14 cells; the embedding is their peaks."""
+
+    def __init__(self) -> None:
+        super().__init__(replace(TOY, channels=3), name="colours")
+        channels = [
+            Channel(part, True, 1.0, purity, 0.1, 1.0, (0.0, 0.0), 1.0)
+            for part, purity in (("left eye", 0.9), ("mouth", 0.95), ("chin", 0.3))
+        ]
+        self.atlas = Atlas(tuple(channels), {"left eye": 0.2, "mouth": 0.2})
+
+    def maps(self, x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, 8)
+
+    def embed_maps(self, maps: Tensor) -> Tensor:
+        return functional.normalize(maps.flatten(2).amax(2), dim=1)
+
+
+def photo(eye: float, mouth: float, chin: float = 0.0) -> Tensor:
+    x = torch.zeros(3, 112, 112)
+    for channel, (row, column), value in ((0, EYE, eye), (1, MOUTH, mouth), (2, (13, 7), chin)):
+        x[channel, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = value
+    return x
+
+
+def explained(a: Tensor, b: Tensor, model: ECNet | None = None) -> Maps:
+    (maps,) = make_explainer("parts")(model or Colours(), a, b, threshold=0.3)
+    return maps
+
+
+def found(a: Tensor, b: Tensor) -> PartsFound:
+    return explained(a, b).details["parts"]
+
+
+def test_a_part_adds_what_the_similarity_loses_without_it() -> None:
+    pair = found(photo(0.6, 0.8), photo(0.8, 0.6))
+    assert pair.similarity == pytest.approx(0.96)
+    # without the eye both embeddings are all mouth, so the cosine rises to 1
+    adds = {line.part: line.adds for line in pair.lines}
+    assert adds["left eye"] == pytest.approx(0.96 - 1, abs=1e-5)
+    assert adds["mouth"] == pytest.approx(0.96 - 1, abs=1e-5)
+    unlike = found(photo(0.6, 0.8, 0.5), photo(0.6, 0.8, 0.0))
+    e = np.array([0.6, 0.8, 0.5])
+    s = e[:2] @ e[:2] / np.linalg.norm(e)
+    assert unlike.similarity == pytest.approx(s)
+    assert {x.part: x.adds for x in unlike.lines}[OTHER] == pytest.approx(s - 1)
+
+
+def test_channels_without_a_part_are_counted_as_such() -> None:
+    lines = {line.part: line for line in found(photo(0.6, 0.8, 0.5), photo(0.8, 0.6, 0.5)).lines}
+    assert set(lines) == {"left eye", "mouth", OTHER}
+    assert lines[OTHER].channels == (2,)
+
+
+def test_a_part_that_does_not_show_is_hidden_and_leaves_the_map() -> None:
+    whole, masked = photo(0.6, 0.8, 0.5), photo(0.6, 0.0, 0.5)
+    maps = explained(whole, masked)
+    lines = maps.details["parts"].lines
+    assert lines[-1].part == "mouth" and lines[-1].hidden == (False, True)
+    assert not any(any(line.hidden) for line in lines[:-1])
+    assert not maps.a[80:88, 56:64].any()  # where the mouth fires in the whole photo
+    assert maps.a[24:32, 32:40].any()
+    said = describe_parts(maps.details["parts"])
+    assert said.endswith("Hidden in the second photo: the mouth.")
+    assert "the mouth (" not in said
+
+
+def test_the_map_lies_where_the_channels_fire_and_sums_to_what_they_add() -> None:
+    maps = explained(photo(0.6, 0.8, 0.5), photo(0.8, 0.6, 0.2))
+    single = maps.details["parts"].single
+    assert maps.a.shape == (112, 112)
+    assert maps.a.sum() == pytest.approx(single.sum(), abs=1e-5)
+    eye = maps.a[16:40, 24:48]
+    assert eye.sum() == pytest.approx(single[0], rel=0.05)
+    assert not maps.a[:, 90:].any()
+
+
+def test_swapping_the_photos_swaps_the_maps_and_keeps_the_parts() -> None:
+    a, b = photo(0.6, 0.8, 0.5), photo(0.8, 0.6, 0.2)
+    there, back = explained(a, b), explained(b, a)
+    np.testing.assert_allclose(there.a, back.b, atol=1e-6)
+    np.testing.assert_allclose(there.b, back.a, atol=1e-6)
+    for one, other in zip(there.details["parts"].lines, back.details["parts"].lines, strict=True):
+        assert one.adds == pytest.approx(other.adds, abs=1e-6)
+
+
+def test_identical_photos_have_nothing_against() -> None:
+    pair = found(photo(0.6, 0.8, 0.5), photo(0.6, 0.8, 0.5))
+    assert pair.similarity == pytest.approx(1)
+    assert all(line.adds == pytest.approx(0, abs=1e-6) for line in pair.lines)
+
+
+def test_a_network_whose_channels_are_not_known_is_refused() -> None:
+    model = Colours()
+    model.atlas = None
+    with pytest.raises(PartsError, match="colours find no parts"):
+        explained(photo(1, 1), photo(1, 1), model)
+
+
+def test_plain_data_has_a_row_per_part() -> None:
+    data = found(photo(0.6, 0.8), photo(0.8, 0.6)).to_dict()
+    assert {row["part"] for row in data["parts"]} == {"left eye", "mouth", OTHER}
+    assert data["parts"][0]["hidden"] == (False, False)

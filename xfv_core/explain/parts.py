@@ -1,0 +1,165 @@
+"""Parts that speak for and against: channels taken away, part by part.
+
+For a network whose channels find face parts (``models/ecnet.py``): the channels of one part are set
+to zero in both photos, and what the similarity loses is what the part adds to it,
+
+    δ_part = s - s(without the part's channels).
+
+The parts do not add up to s: the embedding is not linear in the maps. A part that shows in neither
+photo's maps (a mask, sunglasses, the far side of a profile) is hidden: it says nothing about
+likeness, whatever its δ. The pixel map is Σ_c δ_c P_c over the channels that are not hidden, with
+P_c the channel's map in that photo as a distribution; its sum is Σ_c δ_c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from xfv_core.errors import XfvError
+from xfv_core.explain.base import Cost, Maps
+from xfv_core.models.base import FaceModel
+from xfv_core.models.ecnet import Atlas, ECNet
+from xfv_core.regions import REGIONS
+
+OTHER = "no single part"
+
+
+class PartsError(XfvError):
+    """The model's channels are not known to find parts."""
+
+
+@dataclass(frozen=True)
+class PartLine:
+    """One part of the pair.
+
+    adds : δ, what the similarity loses without it.
+    hidden : whether it is hidden in the first, in the second photo.
+    channels : its channels, the one with the greatest |δ_c| first.
+    """
+
+    part: str
+    adds: float
+    hidden: tuple[bool, bool]
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PartsFound:
+    """Every part of a pair, what speaks loudest first and hidden ones last.
+
+    single : (C,) δ_c of each channel alone.
+    maps : (2,C,G,G), the target layer in both photos, each channel over its level, at most 1.
+    """
+
+    lines: tuple[PartLine, ...]
+    single: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    similarity: float
+    atlas: Atlas
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"similarity": self.similarity, "parts": [asdict(line) for line in self.lines]}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The method; it has no options."""
+
+    def __call__(
+        self,
+        model: FaceModel,
+        a: Tensor,
+        b: Tensor,
+        *,
+        threshold: float,
+        steps: Callable[[float], None] | None = None,
+    ) -> Iterator[Maps]:
+        """The maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; PartsError for another network."""
+        began = perf_counter()
+        if not isinstance(model, ECNet) or model.atlas is None:
+            raise PartsError(f"The channels of {model.name} find no parts; choose a part model.")
+        with torch.inference_mode():
+            x = model.maps(torch.stack([a, b]).to(model.device))  # (2, C, G, G)
+            found = part_lines(model, model.atlas, x)
+        values = [_picture(found, x[i].cpu(), a.shape[-1]) for i in (0, 1)]
+        if steps:
+            steps(1.0)
+        cell = a.shape[-1] // model.grid
+        yield Maps(
+            a=values[0],
+            b=values[1],
+            method="parts",
+            model=model.name,
+            cost=Cost(passes=2, seconds=perf_counter() - began),
+            unit=f"similarity lost without the channels, per {cell} x {cell} px",
+            shown_px=cell**2,
+            details={"parts": found},
+        )
+
+
+def part_lines(model: ECNet, atlas: Atlas, maps: Tensor) -> PartsFound:
+    """What each part and each channel of a pair adds; ``maps`` (2,C,G,G)."""
+    groups = {part: atlas.named(part) for part in REGIONS[1:]} | {OTHER: atlas.unnamed}
+    groups = {part: own for part, own in groups.items() if own}
+    singles: list[Sequence[int]] = [[i] for i in range(maps.shape[1])]
+    similarity, lost = without(model, maps, [*groups.values(), *singles])
+    adds, single = lost[: len(groups)], lost[len(groups) :]
+    heights = maps.flatten(2).amax(2).float().cpu().numpy()  # (2, C)
+    lines = [
+        PartLine(
+            part=part,
+            adds=float(delta),
+            hidden=(_hidden(atlas, part, heights[0]), _hidden(atlas, part, heights[1])),
+            channels=tuple(sorted(own, key=lambda i: -abs(single[i]))),
+        )
+        for (part, own), delta in zip(groups.items(), adds, strict=True)
+    ]
+    lines.sort(key=lambda line: (any(line.hidden), -abs(line.adds)))
+    levels = torch.tensor([channel.level for channel in atlas.channels], device=maps.device)
+    shown = (maps / levels[:, None, None].clamp(min=1e-6)).clamp(max=1)
+    return PartsFound(tuple(lines), single, shown.cpu().numpy(), similarity, atlas)
+
+
+def without(
+    model: ECNet, maps: Tensor, groups: Sequence[Sequence[int]]
+) -> tuple[float, NDArray[np.float32]]:
+    """The similarity of the pair (2,C,G,G), and what it loses without each group of channels."""
+    keep = torch.ones(1 + len(groups), maps.shape[1], device=maps.device)
+    for row, group in enumerate(groups, start=1):
+        keep[row, list(group)] = 0
+    embeddings = [
+        model.embed_maps((keep[:, None, :, None, None] * maps).flatten(0, 1)[side::2])
+        for side in (0, 1)
+    ]
+    similarities = (embeddings[0] * embeddings[1]).sum(1)
+    lost = similarities[0] - similarities[1:]
+    return float(similarities[0]), lost.cpu().numpy()
+
+
+def _hidden(atlas: Atlas, part: str, heights: NDArray[np.float32]) -> bool:
+    if part not in atlas.hidden_below:
+        return False
+    return atlas.visibility(part, heights) < atlas.hidden_below[part]
+
+
+def _picture(found: PartsFound, maps: Tensor, side: int) -> NDArray[np.float32]:
+    """Σ_c δ_c P_c of one photo's maps (C,G,G), on (side,side) pixels, hidden parts left out."""
+    weights = torch.from_numpy(found.single.copy())
+    for line in found.lines:
+        if any(line.hidden):
+            weights[list(line.channels)] = 0
+    shares = maps.float() / maps.float().sum((1, 2), keepdim=True).clamp(min=1e-6)
+    grid = torch.einsum("c,chw->hw", weights, shares)
+    fine = functional.interpolate(torch.eye(len(grid))[None], size=side, mode="linear")[0]
+    fine = fine / fine.sum(1, keepdim=True)  # (G, side): a cell's value is shared out, not copied
+    return np.asarray((fine.T @ grid @ fine).numpy(), np.float32)
