@@ -15,7 +15,6 @@ from xfv_core.training.ecloss import (
     ECWeights,
     balance_loss,
     by_part,
-    cover_loss,
     distributions,
     diversity_loss,
     part_loss,
@@ -24,7 +23,6 @@ from xfv_core.training.ecloss import (
 )
 
 SIDE = 8
-BARE = torch.zeros(1, 1, 2 * SIDE, 2 * SIDE, dtype=torch.bool)
 
 
 def spots(*cells: tuple[int, int] | None) -> Tensor:
@@ -116,16 +114,6 @@ def test_balance_is_zero_for_equal_shares_and_grows_as_a_channel_dies() -> None:
     assert balance_loss(spots((0, 0), (1, 1), (2, 2), None)) > 3
 
 
-def test_what_fires_under_a_cover_costs_its_share_of_the_usual_peak() -> None:
-    maps = torch.cat([spots((1, 1), (6, 6)), 2 * spots((1, 2), (6, 5))])  # mean peaks 4.5
-    covered = torch.zeros(2, 1, 2 * SIDE, 2 * SIDE, dtype=torch.bool)
-    assert cover_loss(maps, covered) == 0
-    covered[1, :, 2:4, 2:6] = True  # cells (1,1) and (1,2) of the second photo
-    assert cover_loss(maps, covered) == pytest.approx(6 / 4.5 / 2)  # of two channels, one photo
-    covered[1, :, 2:4, 5] = False  # the second cell is covered by half
-    assert cover_loss(maps, covered) == 0
-
-
 def loss_of(start: int = 0) -> ECLoss:
     weights = ECWeights(start=start, parts=2, momentum=0.75)
     return ECLoss(weights, channels=2, features=3, grid=SIDE)
@@ -142,21 +130,21 @@ def scene() -> Tensor:
 
 def test_prototypes_are_what_their_channels_look_at() -> None:
     loss = loss_of()
-    loss(spots((1, 1), (6, 6)), scene(), BARE)
+    loss(spots((1, 1), (6, 6)), scene())
     kinds = torch.eye(3)[:2] - scene().mean((0, 2, 3))
     expected = torch.nn.functional.normalize(kinds, dim=1)
     torch.testing.assert_close(loss.prototypes, expected)
-    loss(spots((3, 3), (6, 6)), scene(), BARE)
+    loss(spots((3, 3), (6, 6)), scene())
     elsewhere = torch.nn.functional.normalize(torch.eye(3)[2] - scene().mean((0, 2, 3)), dim=0)
     torch.testing.assert_close(loss.prototypes[0], 0.75 * expected[0] + 0.25 * elsewhere)
 
 
 def test_the_part_term_draws_a_channel_to_its_prototype_and_leaves_the_features_alone() -> None:
     loss = loss_of()
-    loss(spots((1, 1), (6, 6)), scene(), BARE)
+    loss(spots((1, 1), (6, 6)), scene())
     maps = (spots((1, 1), (6, 6)) + 0.5 * spots((6, 6), (1, 1))).requires_grad_()
     features = scene().requires_grad_()
-    loss(maps, features, BARE)["part"].backward()
+    loss(maps, features)["part"].backward()
     assert maps.grad is not None
     assert maps.grad[0, 0, 1, 1] < 0 < maps.grad[0, 0, 6, 6]
     assert maps.grad[0, 1, 6, 6] < 0 < maps.grad[0, 1, 1, 1]
@@ -167,22 +155,18 @@ def test_nothing_counts_or_moves_before_the_start() -> None:
     loss = loss_of(start=2)
     maps = spots((1, 1), (6, 6)) + 0.5 * spots((6, 6), (1, 1))
     for _ in range(2):
-        assert all(float(term) == 0 for term in loss(maps, scene(), BARE).values())
+        assert all(float(term) == 0 for term in loss(maps, scene()).values())
         assert not loss.prototypes.any()
-    assert all(
-        float(term) > 0
-        for name, term in loss(maps, scene(), BARE).items()
-        if name not in ("balance", "cover")
-    )
+    assert all(float(term) > 0 for name, term in loss(maps, scene()).items() if name != "balance")
     assert loss.prototypes.any()
 
 
 def test_measuring_moves_nothing() -> None:
     loss = loss_of()
-    loss(spots((1, 1), (6, 6)), scene(), BARE)
+    loss(spots((1, 1), (6, 6)), scene())
     before = {k: v.clone() for k, v in loss.state_dict().items()}
     loss.eval()
-    assert set(loss(spots((3, 3), (3, 4)), scene(), BARE)) == set(TERMS)
+    assert set(loss(spots((3, 3), (3, 4)), scene())) == set(TERMS)
     assert all(torch.equal(before[k], v) for k, v in loss.state_dict().items())
 
 

@@ -53,9 +53,8 @@ def centre_crop(photos: Tensor, down: float = 0.0) -> Tensor:
     return inner.float() / 255
 
 
-def augment(photos: Tensor, strength: Augmentation, generator: Generator) -> tuple[Tensor, Tensor]:
-    """uint8 (B,3,136,136) -> float (B,3,112,112) in [0,1], every photo its own draw, and where it
-    was covered, bool (B,1,112,112)."""
+def augment(photos: Tensor, strength: Augmentation, generator: Generator) -> Tensor:
+    """uint8 (B,3,136,136) -> float (B,3,112,112) in [0,1]; every photo its own draw."""
     x = _recolour(_warp(photos.float() / 255, strength, generator), strength, generator)
     x = _blur(x, _chosen(len(x), strength.blur_share, generator), generator)
     x = _jpeg(x, _chosen(len(x), strength.jpeg_share, generator), generator)
@@ -118,13 +117,11 @@ def _jpeg(x: Tensor, rows: list[int], generator: Generator) -> Tensor:
     return x
 
 
-def _occlude(x: Tensor, rows: list[int], generator: Generator) -> tuple[Tensor, Tensor]:
-    covered = torch.zeros(len(x), 1, *x.shape[2:], dtype=torch.bool)
+def _occlude(x: Tensor, rows: list[int], generator: Generator) -> Tensor:
     for row in rows:
         height, width = torch.randint(20, 61, (2,), generator=generator).tolist()
         top = int(torch.randint(0, CROP_SIZE - height + 1, (), generator=generator))
         left = int(torch.randint(0, CROP_SIZE - width + 1, (), generator=generator))
         grey = torch.rand((), generator=generator)
         x[row, :, top : top + height, left : left + width] = grey
-        covered[row, :, top : top + height, left : left + width] = True
-    return x, covered
+    return x

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 
-TERMS = ("template", "part", "diversity", "balance", "cover")
+TERMS = ("template", "part", "diversity", "balance")
 TINY = 1e-6
 
 
@@ -35,7 +35,7 @@ class ECWeights:
 
     Attributes
     ----------
-    template, part, diversity, balance, cover : weights; 0 leaves a term in the log only.
+    template, part, diversity, balance : weights; 0 leaves a term in the log only.
     start : the step from which the terms count; before it nothing depends on them.
     parts : G, the number of prototypes.
     slope : β, how steeply a template falls; it is 0 at n/β cells from its peak.
@@ -47,7 +47,6 @@ class ECWeights:
     part: float = 0.0
     diversity: float = 0.0
     balance: float = 0.0
-    cover: float = 0.0
     start: int = 0
     parts: int = 16
     slope: float = 4.0
@@ -114,20 +113,6 @@ def balance_loss(maps: Tensor) -> Tensor:
     return -(len(share) * share + TINY).log().mean()
 
 
-def cover_loss(maps: Tensor, covered: Tensor) -> Tensor:
-    """Mean, over channels and covered photos, of the highest activation under the cover, relative
-    to the channel's mean peak in the batch. A part that is covered is not to be guessed.
-
-    ``covered`` bool (B,1,S,S) in pixels; a cell counts where all of it is covered.
-    """
-    size = covered.shape[-1] // maps.shape[-1]
-    cells = functional.max_pool2d((~covered).float(), size) == 0  # (B, 1, H, W)
-    photos = cells.flatten(1).any(1)  # (B,)
-    usual = maps.amax((2, 3)).mean(0).detach().clamp(min=TINY)  # (C,)
-    under = (maps * cells).amax((2, 3)) / usual  # (B, C)
-    return under[photos].sum() / (photos.sum() * maps.shape[1]).clamp(min=1)
-
-
 def by_part(p: Tensor, parts: int) -> Tensor:
     """(B,C,H,W) -> (B,G,H,W), the mean over the channels of each part."""
     return p.unflatten(1, (-1, parts)).mean(1)
@@ -153,9 +138,8 @@ class ECLoss(nn.Module):
         self.prototypes: Tensor
         self.register_buffer("prototypes", torch.zeros(weights.parts, features))
 
-    def forward(self, maps: Tensor, features: Tensor, covered: Tensor) -> dict[str, Tensor]:
-        """X (B,C,H,W), the features it was computed from (B,E,H,W) and where the photos were
-        covered (B,1,S,S) -> the terms, scalars.
+    def forward(self, maps: Tensor, features: Tensor) -> dict[str, Tensor]:
+        """X (B,C,H,W) and the features it was computed from (B,E,H,W) -> the terms, scalars.
 
         All 0 before the step ``start``. In training every call moves the running means.
         """
@@ -176,7 +160,6 @@ class ECLoss(nn.Module):
             "part": part_loss(p, likeness, self.weights.temperature),
             "diversity": diversity_loss(parts),
             "balance": balance_loss(x),
-            "cover": cover_loss(x, covered),
         }
 
     @torch.no_grad()

@@ -192,16 +192,16 @@ class Trainer:
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
 
-    def _batch(self) -> tuple[Tensor, ...]:
-        """This process's share of the batch, augmented: what ``Student.forward`` takes."""
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's share of the batch, augmented."""
         c, process = self.config, self.accelerator.process_index
         rows = batch_rows(self.rows, self.step, c.batch, c.seed)
         photos, targets, labels = self.data.batch(rows[process :: self.accelerator.num_processes])
         seed = np.random.SeedSequence((c.seed, self.step, process)).generate_state(1)[0]
-        crops, covered = augment(photos, c.augment, torch.Generator().manual_seed(int(seed)))
+        crops = augment(photos, c.augment, torch.Generator().manual_seed(int(seed)))
         device = self.accelerator.device
         crops = crops.to(device, memory_format=torch.channels_last)
-        return crops, targets.to(device), labels.to(device), covered.to(device)
+        return crops, targets.to(device), labels.to(device)
 
     def _report(self, curves: Curves, terms: dict[str, Tensor]) -> None:
         c = self.config

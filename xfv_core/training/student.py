@@ -51,12 +51,9 @@ class Student(nn.Module):
                 dim, identities, scale=weights.scale, margin=weights.margin
             )
 
-    def forward(
-        self, x: Tensor, targets: Tensor, labels: Tensor, covered: Tensor
-    ) -> dict[str, Tensor]:
-        """Crops (B,3,112,112), unit targets (B,T), labels (B,), where something covers the face
-        (B,1,112,112) -> scalars, ``loss`` their weighted sum."""
-        embeddings, channel_terms = self._embed(x, covered)
+    def forward(self, x: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Crops (B,3,112,112), unit targets (B,T), labels (B,) -> scalars, ``loss`` their sum."""
+        embeddings, channel_terms = self._embed(x)
         with torch.autocast(x.device.type, enabled=False):
             terms = {
                 "cosine": cosine_distillation(self._adapted(embeddings), targets),
@@ -70,14 +67,14 @@ class Student(nn.Module):
             loss = loss + sum(weight * channel_terms[name] for name, weight in active.items())
         return {"loss": torch.as_tensor(loss), **terms, **channel_terms}
 
-    def _embed(self, x: Tensor, covered: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _embed(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(B,D), and the terms of an ECNet's channels."""
         if self.ecloss is None:
             return self.model.embed(x), {}
         assert isinstance(self.model, ECNet)
         features, maps = self.model.encoder(x)
         with torch.autocast(x.device.type, enabled=False):
-            terms = self.ecloss(maps, features, covered)
+            terms = self.ecloss(maps, features)
         return self.model.embed_maps(maps), terms
 
     def _adapted(self, embeddings: Tensor) -> Tensor:
