@@ -14,10 +14,12 @@ from xfv_core.training.ecloss import (
     ECLossError,
     ECWeights,
     balance_loss,
+    belonging,
     by_part,
     distributions,
     diversity_loss,
     part_loss,
+    silence_loss,
     template_loss,
     templates,
 )
@@ -79,9 +81,21 @@ def test_looking_where_the_own_part_is_sure_costs_nothing() -> None:
     right = distributions(spots((1, 1), (6, 6)))
     wrong = distributions(spots((6, 6), (1, 1)))
     nowhere = distributions(spots((3, 3), (3, 3)))
-    assert part_loss(right, likeness, 0.1) == pytest.approx(0, abs=1e-6)
-    assert part_loss(nowhere, likeness, 0.1) == pytest.approx(math.log(2))
-    assert part_loss(wrong, likeness, 0.5) == pytest.approx(math.log(1 + math.exp(4)))
+    assert part_loss(right, belonging(likeness, 2, 0.1)) == pytest.approx(0, abs=1e-6)
+    assert part_loss(nowhere, belonging(likeness, 2, 0.1)) == pytest.approx(math.log(2))
+    by_hand = math.log(1 + math.exp(4))
+    assert part_loss(wrong, belonging(likeness, 2, 0.5)) == pytest.approx(by_hand)
+
+
+def test_activation_spent_elsewhere_counts_by_its_height() -> None:
+    own = torch.zeros(2, 2, SIDE, SIDE)
+    own[:, 0, 1, 1] = own[:, 1, 6, 6] = 1.0
+    at_home = spots((1, 1), (6, 6))  # peaks of 3
+    astray = spots((5, 5), (6, 6)) / 3  # the first channel, a peak of 1, is not on its part
+    assert silence_loss(torch.cat([at_home, at_home]), own) == 0
+    assert silence_loss(torch.cat([at_home, astray]), own) == pytest.approx(1 / 4 / 2)
+    assert silence_loss(torch.cat([at_home, 9 * astray]), own) == pytest.approx(9 / 12 / 2)
+    assert silence_loss(torch.cat([at_home, spots(None, (6, 6))]), own) == 0
 
 
 def test_channels_belong_to_the_parts_in_turn() -> None:
@@ -91,7 +105,7 @@ def test_channels_belong_to_the_parts_in_turn() -> None:
     assert parts[0, 1, 1, :4].tolist() == [0, 0.5, 0, 0.5]
     likeness = torch.full((1, 2, SIDE, SIDE), -1.0)
     likeness[0, 0, 0] = likeness[0, 1, 1] = 1.0
-    assert part_loss(p, likeness, 0.1) == pytest.approx(0, abs=1e-6)
+    assert part_loss(p, belonging(likeness, 4, 0.1)) == pytest.approx(0, abs=1e-6)
 
 
 def test_diversity_is_the_squared_cosine_of_blurred_maps() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 FIELDS = (
     "step", "epoch", "seconds", "loss", "cosine", "similarity", "identity",
-    "template", "part", "diversity", "balance", "held_cosine", "held_correlation",
+    "template", "part", "silence", "diversity", "balance", "held_cosine", "held_correlation",
 )  # fmt: skip
 DRAWN = FIELDS[FIELDS.index("cosine") :]
 WIDTH, HEIGHT, MARGIN = 720, 160, 40

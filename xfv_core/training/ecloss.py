@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 
-TERMS = ("template", "part", "diversity", "balance")
+TERMS = ("template", "part", "silence", "diversity", "balance")
 TINY = 1e-6
 
 
@@ -35,7 +35,7 @@ class ECWeights:
 
     Attributes
     ----------
-    template, part, diversity, balance : weights; 0 leaves a term in the log only.
+    template, part, silence, diversity, balance : weights; 0 leaves a term in the log only.
     start : the step from which the terms count; before it nothing depends on them.
     parts : G, the number of prototypes.
     slope : β, how steeply a template falls; it is 0 at n/β cells from its peak.
@@ -45,6 +45,7 @@ class ECWeights:
 
     template: float = 0.0
     part: float = 0.0
+    silence: float = 0.0
     diversity: float = 0.0
     balance: float = 0.0
     start: int = 0
@@ -86,15 +87,34 @@ def template_loss(p: Tensor, table: Tensor) -> Tensor:
     return _mean_of_firing((1 - matched) / 2, p)
 
 
-def part_loss(p: Tensor, likeness: Tensor, temperature: float) -> Tensor:
-    """Mean of -log Σ_ij P_c(ij) R_g(c)(ij), R the softmax over parts of ``likeness``/temperature.
+def belonging(likeness: Tensor, channels: int, temperature: float) -> Tensor:
+    """R (B,C,H,W): how surely each place is the channel's own part's, in [0,1].
 
-    ``likeness`` (B,G,H,W): cosine of the descriptor at a place to each prototype. 0 where a channel
-    looks only at places that are its own part's beyond doubt, log G where the parts are all alike.
+    The softmax over parts of ``likeness``/temperature; ``likeness`` (B,G,H,W) is the cosine of the
+    descriptor at a place to each prototype.
     """
-    own = (likeness / temperature).softmax(1)  # (B, G, H, W)
-    own = own.repeat(1, p.shape[1] // likeness.shape[1], 1, 1)  # (B, C, H, W), g(c) = c mod G
+    parts = (likeness / temperature).softmax(1)  # (B, G, H, W)
+    return parts.repeat(1, channels // likeness.shape[1], 1, 1)  # g(c) = c mod G
+
+
+def part_loss(p: Tensor, own: Tensor) -> Tensor:
+    """Mean of -log Σ_ij P R over the channels that fire.
+
+    0 where a channel looks only at places that are its own part's beyond doubt, log G where the
+    parts are all alike.
+    """
     return _mean_of_firing(-(p * own).sum((2, 3)).clamp(min=TINY).log(), p)
+
+
+def silence_loss(maps: Tensor, own: Tensor) -> Tensor:
+    """Mean over channels of Σ_b h (1 - R at the peak) / Σ_b h, h the height of the peak.
+
+    The share of a channel's activation, over the batch, that is spent on what is not its part: a
+    channel whose part is hidden should be silent rather than look at the next best thing.
+    """
+    height, at = maps.flatten(2).max(2)  # (B, C)
+    wrong = 1 - own.flatten(2).gather(2, at[..., None])[..., 0]  # (B, C)
+    return ((height * wrong).sum(0) / height.sum(0).clamp(min=TINY)).mean()
 
 
 def diversity_loss(parts: Tensor) -> Tensor:
@@ -155,9 +175,11 @@ class ECLoss(nn.Module):
         likeness = torch.einsum(
             "behw,ge->bghw", descriptors, functional.normalize(self.prototypes, dim=1)
         )
+        own = belonging(likeness, x.shape[1], self.weights.temperature)
         return {
             "template": template_loss(p, self.table),
-            "part": part_loss(p, likeness, self.weights.temperature),
+            "part": part_loss(p, own),
+            "silence": silence_loss(x, own),
             "diversity": diversity_loss(parts),
             "balance": balance_loss(x),
         }
