@@ -274,7 +274,11 @@ def build() -> gr.Blocks:
             with gr.Tab("Live camera"):
                 live_camera()
             with gr.Tab("Models"):
-                gr.HTML(render.models(verifier.manifest))
+                atlases = {
+                    name: (HERE / "page" / f"atlas_{name}.png").read_bytes()
+                    for name in verifier.models_for("parts")
+                }
+                gr.HTML(render.models(verifier.manifest, atlases))
         gr.HTML(render.LIMITS)
     return page.queue(default_concurrency_limit=2, max_size=32)
 

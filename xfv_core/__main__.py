@@ -251,9 +251,11 @@ def parts(
     n: Annotated[int, typer.Option(help="LFW photos, drawn by the seed.")] = 1000,
     seed: int = 0,
     store: Annotated[bool, typer.Option("--store", help="Keep it in weights.json.")] = False,
+    atlas: Annotated[Path | None, typer.Option(help="PNG of mean activations to write.")] = None,
     manifest: File = None,
 ) -> None:
     """Do single channels find face parts, everywhere, and because of the parts?"""
+    from xfv_core.evaluation.atlas import mean_maps, sheet
     from xfv_core.evaluation.covered import measure_parts
     from xfv_core.evaluation.face_sets import crops_of_photos, held_out_people
     from xfv_core.evaluation.pairs import PhotoStore
@@ -277,6 +279,8 @@ def parts(
     )
     if store:
         save_manifest(load_manifest(manifest).changed(model, parts=table), manifest)
+    if atlas:
+        atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
     typer.echo(json.dumps(table["sets"], indent=2))
 
 

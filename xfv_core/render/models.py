@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
@@ -10,26 +11,76 @@ from xfv_core.confidence import Calibration
 from xfv_core.manifest import Manifest, ModelCard
 from xfv_core.render.words import tip
 
+ATLAS_COLUMNS = 12
 CROPS = {"aligned": "aligned crops", "served": "cut by our own detector"}
 
 
-def models(manifest: Manifest) -> str:
-    """Every model of the manifest, the default first and unfolded."""
+def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:
+    """Every model of the manifest, the default first and unfolded.
+
+    ``atlases``: by model, a PNG of its channels' mean activations, see ``evaluation/atlas.py``.
+    """
     cards = sorted(manifest.models.values(), key=lambda card: card.name != manifest.default)
     return '<div class="xfv xfv-models">' + "".join(
-        _model(card, unfolded=card.name == manifest.default) for card in cards
+        _model(card, atlases.get(card.name), unfolded=card.name == manifest.default)
+        for card in cards
     ) + "</div>"  # fmt: skip
 
 
-def _model(card: ModelCard, *, unfolded: bool) -> str:
+def _model(card: ModelCard, atlas: bytes | None, *, unfolded: bool) -> str:
     calibration = Calibration.from_dict(card.calibration) if card.calibration else None
     measured = _results(card.results or {}) + (_calibrated(calibration) if calibration else "")
     diagram = reliability(calibration) if calibration else ""
+    channels = _channels(card.parts, atlas) if card.parts and atlas else ""
     return (
         f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
         f"<span>{_headline(card)}</span></summary><div class='body'><div>"
-        f"<dl>{''.join(_facts(card))}</dl>{measured}</div>{diagram}</div></details>"
+        f"<dl>{''.join(_facts(card))}</dl>{measured}</div>{diagram}</div>{channels}</details>"
     )
+
+
+def _channels(parts: Mapping[str, Any], atlas: bytes) -> str:
+    """What single channels find: figures by set of faces, and a tile per channel."""
+    head = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
+    rows = [
+        (
+            name,
+            f"{found['metrics']['n']:,}",
+            _share(found["metrics"]["purity"], found["metrics"]["purity_interval"]),
+            f"{found['metrics']['constant_purity']:.0%}",
+            f"{found['metrics']['single']:.0%}",
+            _share(found["causes"]["share"], found["causes"]["share_interval"]),
+        )
+        for name, found in parts["sets"].items()
+    ]
+    order = sorted(
+        range(len(parts["channels"])),
+        key=lambda i: (parts["channels"][i]["part"], -parts["channels"][i]["purity"]),
+    )
+    source = "data:image/png;base64," + base64.b64encode(atlas).decode()
+    tiles = "".join(_tile(i, parts["channels"][i]) for i in order)
+    return (
+        '<div class="channels"><h3>What single channels find</h3>'
+        "<p>On its part: how often a channel's peak lies on its part, median over live channels, "
+        "beside a channel that always fires at the same place. By cause: channels that fall when "
+        "their part is covered and stay when another one is.</p>"
+        f"{_table(head, rows)}<p>Mean activation on the aligned face, a tile per channel: its "
+        f'number, its part, how often it is on it.</p><ol class="atlas" '
+        f"style=\"--atlas:url('{source}')\">{tiles}</ol></div>"
+    )
+
+
+def _tile(i: int, channel: Mapping[str, Any]) -> str:
+    column, row = i % ATLAS_COLUMNS, i // ATLAS_COLUMNS
+    name = channel["part"] if channel["live"] else "silent"
+    return (
+        f'<li><i style="--column:{column};--row:{row}"></i><span>{i} {escape(name)}</span> '
+        f"<b>{channel['purity']:.0%}</b></li>"
+    )
+
+
+def _share(share: float, interval: tuple[float, float]) -> str:
+    return f"{share:.0%} ({interval[0]:.0%} to {interval[1]:.0%})"
 
 
 def _headline(card: ModelCard) -> str:
