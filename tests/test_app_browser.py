@@ -218,6 +218,40 @@ def test_a_picked_patch_shows_what_it_met_and_the_sum_is_a_sum(
     assert page.locator(f"{MAPS} [data-marks=a] circle").count() == 64  # what was picked stays
 
 
+def test_a_chosen_part_shows_where_its_channel_fires(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Thumbnail 1").click()
+    expect(page.locator(ANSWER)).to_contain_text("Same person", timeout=PATIENCE)
+    page.get_by_role("tab", name="Parts").click()
+    lines = page.locator("#maps .xfv-parts button")
+    expect(lines.filter(has_text="mouth")).to_be_visible(timeout=PATIENCE)
+    lines.filter(has_text="mouth").click()
+    for side in ("a", "b"):
+        dots = page.locator(f"#maps .on-crop [data-channel-map={side}] circle")
+        expect(dots.first).to_be_attached()
+        heights = [float(dot.get_attribute("cy") or 0) for dot in dots.all()]
+        assert max(heights) > 7  # of 14 rows: the mouth is in the lower half
+    expect(page.locator("#maps .xfv-match")).to_contain_text("mouth")
+    expect(page.locator("#maps")).to_have_text(re.compile("For: |Against: "))
+
+
+def test_the_models_tab_shows_cards_reliability_and_the_atlas(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Models").click()
+    cards = page.locator(".xfv-models details")
+    expect(cards.first).to_contain_text("SFace")
+    expect(cards.first.locator(".xfv-reliability circle").first).to_be_visible()
+    channels = cards.filter(has=page.locator(".atlas"))
+    channels.locator("summary").click()
+    tile = channels.locator(".atlas li").first
+    expect(tile).to_be_visible()
+    assert "data:image/png" in tile.locator("i").evaluate(
+        "e => getComputedStyle(e).backgroundImage"
+    )
+
+
 def test_the_live_camera_gives_verdicts_at_a_rate_and_stops_when_its_tab_is_left(
     open_page: Callable[..., Page], examples: Path, tmp_path: Path
 ) -> None:

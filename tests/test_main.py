@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from tests.launch import run_processes
 from xfv_core import Verifier
 from xfv_core.__main__ import app
+from xfv_core.manifest import MANIFEST_PATH, load_manifest, save_manifest
 
 pytestmark = pytest.mark.slow
 runner = CliRunner()
@@ -64,6 +66,50 @@ def test_fidelity_is_shared_out_over_processes_and_resumes(examples: Path, tmp_p
     assert first["n"] == 3
     assert first["methods"]["occlusion:fast"]["deletion_gain"] > 0
     assert set(first["agreement"]) == {"xssab | occlusion:fast"}
+
+
+def test_explain_by_parts_gives_a_row_per_part(examples: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "obama2.jpg")]
+    command = ["explain", *pair, "--method", "parts"]
+    found = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
+    assert found["verdict"]["model"] == "ecnet"
+    assert {"left eye", "right eye", "mouth"} <= {row["part"] for row in found["parts"]}
+    assert runner.invoke(app, command).stdout.startswith("For: ")
+
+
+def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
+    examples: Path, toy_data: Path, tmp_path: Path
+) -> None:
+    names = ("obama.jpg", "biden.jpg", "astronaut.jpg")
+    (tmp_path / "photos").mkdir()
+    for name in names:
+        shutil.copy(examples / name, tmp_path / "photos")
+    mine = tmp_path / "weights.json"
+    save_manifest(load_manifest(), mine)
+    before = MANIFEST_PATH.read_bytes()
+    command = [
+        "parts",
+        "--data",
+        str(toy_data),
+        "--people",
+        "2",
+        "--store",
+        "--manifest",
+        str(mine),
+    ]
+    command += ["--photos", str(tmp_path / "photos"), "--atlas", str(tmp_path / "atlas.png")]
+    result = runner.invoke(app, command)
+    found = json.loads(result.stdout)
+    assert found["LFW, aligned"]["metrics"]["n"] == len(names)
+    assert json.loads(mine.read_text())["models"]["ecnet"]["parts"]["sets"] == found
+    assert MANIFEST_PATH.read_bytes() == before
+    with Image.open(tmp_path / "atlas.png") as picture:
+        assert picture.width == 12 * 28
+
+
+def test_parts_of_a_network_without_channels_are_refused(toy_data: Path, tmp_path: Path) -> None:
+    command = ["parts", "--data", str(toy_data), "--photos", str(tmp_path), "--model", "sface"]
+    assert "no channels" in str(runner.invoke(app, command).exception)
 
 
 def test_models_lists_the_manifest() -> None:

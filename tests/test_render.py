@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from xfv_core import Verdict, render
 from xfv_core.confidence import Calibration
 from xfv_core.fidelity import Fidelity
-from xfv_core.manifest import ModelCard, load_manifest
+from xfv_core.manifest import Manifest, ModelCard, load_manifest
 
 VERDICT = Verdict(
     similarity=0.61,
@@ -112,3 +113,38 @@ def test_the_curves_run_from_nothing_to_everything_hidden() -> None:
     points = render.curves(fidelity).split('points="')[1].split('"')[0].split()
     assert points[0] == "0.0,0.0"
     assert points[-1] == "400.0,150.0"
+
+
+def test_every_model_stands_with_licence_result_and_reliability(calibration: Calibration) -> None:
+    manifest = load_manifest()
+    page = render.models(manifest, {})
+    assert Tags(page).seen.count("summary") == len(manifest.models)
+    for card in manifest.models.values():
+        assert escape(card.title) in page and escape(card.license) in page
+    assert page.index(escape(manifest.card(manifest.default).title)) < page.index("</summary>")
+    circles = Tags(render.reliability(calibration)).seen.count("circle")
+    assert circles == len(calibration.reliability)
+
+
+def test_what_was_not_measured_is_not_claimed(card: ModelCard) -> None:
+    bare = replace(card, results=None, calibration=None)
+    page = render.models(Manifest("sface", {"sface": bare}), {})
+    assert "accuracy not measured here" in page
+    assert "svg" not in Tags(page).seen and "table" not in Tags(page).seen
+
+
+def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard) -> None:
+    interval = {"purity_interval": (0.8, 0.95), "share_interval": (0.7, 0.9)}
+    metrics = {"n": 70, "purity": 0.9, "constant_purity": 0.5, "single": 1.0, **interval}
+    channel = {"part": "mouth", "live": True, "purity": 0.97}
+    silent = {"part": "background", "live": False, "purity": 0.0}
+    parts = {
+        "sets": {"LFW, <aligned>": {"metrics": metrics, "causes": {"share": 0.8, **interval}}},
+        "channels": [channel] * 13 + [silent],
+    }
+    page = render.models(
+        Manifest("sface", {"sface": replace(card, parts=parts)}), {"sface": b"PNG"}
+    )
+    assert page.count('class="atlas"') == 1 and page.count("--column:") == 14
+    assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97%</b>' in page
+    assert "13 silent" in page and "LFW, &lt;aligned&gt;" in page
