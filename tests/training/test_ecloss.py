@@ -47,7 +47,7 @@ def test_a_template_falls_from_one_at_its_peak_to_minus_one_far_away() -> None:
 def test_the_edge_of_the_crop_matches_no_template() -> None:
     table = templates(SIDE, SIDE, 4.0).view(SIDE * SIDE, SIDE, SIDE)
     assert (table[:, [0, -1]] == -1).all() and (table[:, :, [0, -1]] == -1).all()
-    assert template_loss(distributions(spots((0, 3))), table.flatten(1)) == 1
+    assert template_loss(spots((0, 3)), table.flatten(1)) == 1
 
 
 def test_a_distribution_sums_to_one_and_a_silent_map_to_nothing() -> None:
@@ -58,29 +58,35 @@ def test_a_distribution_sums_to_one_and_a_silent_map_to_nothing() -> None:
 
 def test_a_single_spot_matches_its_template_and_a_spread_map_does_not() -> None:
     table = templates(SIDE, SIDE, 4.0)
-    assert template_loss(distributions(spots((1, 1), (4, 4))), table) == 0
+    assert template_loss(spots((1, 1), (4, 4)), table) == 0
     two_near = spots((3, 3)) + 0.9 * spots((3, 4))  # T is 1 and 0.5
-    assert template_loss(distributions(two_near), table) == pytest.approx(
-        (1 - (1 + 0.9 * 0.5) / 1.9) / 2
-    )
+    assert template_loss(two_near, table) == pytest.approx((1 - (1 + 0.9 * 0.5) / 1.9) / 2)
     two_far = spots((1, 1)) + 0.9 * spots((6, 6))
-    assert template_loss(distributions(two_far), table) == pytest.approx((1 - 0.1 / 1.9) / 2)
+    assert template_loss(two_far, table) == pytest.approx((1 - 0.1 / 1.9) / 2)
 
 
 def test_silent_channels_are_neither_matched_nor_mismatched() -> None:
     table = templates(SIDE, SIDE, 4.0)
-    alone = template_loss(distributions(spots((1, 1)) + 0.9 * spots((6, 6))), table)
+    alone = template_loss(spots((1, 1)) + 0.9 * spots((6, 6)), table)
     shared = spots((1, 1), None) + 0.9 * spots((6, 6), None)
-    assert template_loss(distributions(shared), table) == alone
-    assert template_loss(distributions(spots(None, None)), table) == 0
+    assert template_loss(shared, table) == alone
+    assert template_loss(spots(None, None), table) == 0
+
+
+def test_a_faint_map_counts_by_its_share() -> None:
+    table = templates(SIDE, SIDE, 4.0)
+    strong, faint = spots((1, 1)), 0.01 * (spots((1, 1)) + spots((6, 6)))  # 3 and 0.06; mean 1.53
+    weights = 3 / 4.53, 0.06 / 1.59
+    loss = template_loss(torch.cat([strong, faint]), table)
+    assert loss == pytest.approx(0.5 * weights[1] / sum(weights), rel=1e-4)
 
 
 def test_looking_where_the_own_part_is_sure_costs_nothing() -> None:
     likeness = torch.full((1, 2, SIDE, SIDE), -1.0)
     likeness[0, 0, 1, 1] = likeness[0, 1, 6, 6] = 1.0
-    right = distributions(spots((1, 1), (6, 6)))
-    wrong = distributions(spots((6, 6), (1, 1)))
-    nowhere = distributions(spots((3, 3), (3, 3)))
+    right = spots((1, 1), (6, 6))
+    wrong = spots((6, 6), (1, 1))
+    nowhere = spots((3, 3), (3, 3))
     assert part_loss(right, belonging(likeness, 2, 0.1)) == pytest.approx(0, abs=1e-6)
     assert part_loss(nowhere, belonging(likeness, 2, 0.1)) == pytest.approx(math.log(2))
     by_hand = math.log(1 + math.exp(4))
@@ -105,7 +111,9 @@ def test_channels_belong_to_the_parts_in_turn() -> None:
     assert parts[0, 1, 1, :4].tolist() == [0, 0.5, 0, 0.5]
     likeness = torch.full((1, 2, SIDE, SIDE), -1.0)
     likeness[0, 0, 0] = likeness[0, 1, 1] = 1.0
-    assert part_loss(p, belonging(likeness, 4, 0.1)) == pytest.approx(0, abs=1e-6)
+    assert part_loss(
+        spots((0, 0), (1, 1), (0, 2), (1, 3)), belonging(likeness, 4, 0.1)
+    ) == pytest.approx(0, abs=1e-6)
 
 
 def test_diversity_is_the_squared_cosine_of_blurred_maps() -> None:

@@ -77,14 +77,14 @@ def templates(height: int, width: int, slope: float) -> Tensor:
     return (1 - slope * far / height).clamp(min=-1).masked_fill(edge, -1.0)
 
 
-def template_loss(p: Tensor, table: Tensor) -> Tensor:
-    """Mean of (1 - Σ_ij P T_μ) / 2 over the channels that fire.
+def template_loss(maps: Tensor, table: Tensor) -> Tensor:
+    """Mean of (1 - Σ_ij P T_μ) / 2 over the maps, as strongly as they fire.
 
     0 where all is on the peak, 1 where all is far from it.
     """
-    flat = p.flatten(2)  # (B, C, HW)
+    flat = distributions(maps).flatten(2)  # (B, C, HW)
     matched = (flat * table[flat.argmax(2)]).sum(2)  # (B, C)
-    return _mean_of_firing((1 - matched) / 2, p)
+    return _mean_by_activation((1 - matched) / 2, maps)
 
 
 def belonging(likeness: Tensor, channels: int, temperature: float) -> Tensor:
@@ -97,13 +97,14 @@ def belonging(likeness: Tensor, channels: int, temperature: float) -> Tensor:
     return parts.repeat(1, channels // likeness.shape[1], 1, 1)  # g(c) = c mod G
 
 
-def part_loss(p: Tensor, own: Tensor) -> Tensor:
-    """Mean of -log Σ_ij P R over the channels that fire.
+def part_loss(maps: Tensor, own: Tensor) -> Tensor:
+    """Mean of -log Σ_ij P R over the maps, as strongly as they fire.
 
     0 where a channel looks only at places that are its own part's beyond doubt, log G where the
     parts are all alike.
     """
-    return _mean_of_firing(-(p * own).sum((2, 3)).clamp(min=TINY).log(), p)
+    matched = (distributions(maps) * own).sum((2, 3))  # (B, C)
+    return _mean_by_activation(-matched.clamp(min=TINY).log(), maps)
 
 
 def silence_loss(maps: Tensor, own: Tensor) -> Tensor:
@@ -168,8 +169,8 @@ class ECLoss(nn.Module):
             self.step += 1
         if begun < 0:
             return dict.fromkeys(TERMS, maps.new_zeros(()))
-        x, p = maps.float(), distributions(maps.float())
-        parts = by_part(p, self.weights.parts)  # (B, G, H, W)
+        x = maps.float()
+        parts = by_part(distributions(x), self.weights.parts)  # (B, G, H, W)
         descriptors = self._descriptors(features.detach().float(), first=begun == 0)
         self._follow(descriptors, parts.detach(), first=begun == 0)
         likeness = torch.einsum(
@@ -177,8 +178,8 @@ class ECLoss(nn.Module):
         )
         own = belonging(likeness, x.shape[1], self.weights.temperature)
         return {
-            "template": template_loss(p, self.table),
-            "part": part_loss(p, own),
+            "template": template_loss(x, self.table),
+            "part": part_loss(x, own),
             "silence": silence_loss(x, own),
             "diversity": diversity_loss(parts),
             "balance": balance_loss(x),
@@ -201,7 +202,12 @@ class ECLoss(nn.Module):
             average.lerp_(value, 1.0 if first else 1 - self.weights.momentum)
 
 
-def _mean_of_firing(values: Tensor, p: Tensor) -> Tensor:
-    """(B,C) -> mean over the maps that are not silent."""
-    firing = (p.sum((2, 3)) > 0.5).float()
-    return (values * firing).sum() / firing.sum().clamp(min=1)
+def _mean_by_activation(values: Tensor, maps: Tensor) -> Tensor:
+    """(B,C) -> the mean weighted by a/(a + ā), a the activation of a map, ā its channel's mean.
+
+    A silent map does not count; a faint one, whose distribution hangs on next to nothing, hardly
+    does, which also keeps the gradient finite.
+    """
+    activation = maps.detach().sum((2, 3))  # (B, C)
+    weight = activation / (activation + activation.mean(0)).clamp(min=TINY)
+    return (values * weight).sum() / weight.sum().clamp(min=TINY)
