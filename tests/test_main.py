@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from tests.launch import run_processes
 from xfv_core import Verifier
 from xfv_core.__main__ import app
+from xfv_core.faces import TEMPLATE, cut, similarity
 from xfv_core.manifest import MANIFEST_PATH, load_manifest, save_manifest
 
 pytestmark = pytest.mark.slow
@@ -78,7 +80,7 @@ def test_explain_by_parts_gives_a_row_per_part(examples: Path) -> None:
 
 
 def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
-    examples: Path, toy_data: Path, tmp_path: Path
+    examples: Path, tmp_path: Path
 ) -> None:
     names = ("obama.jpg", "biden.jpg", "astronaut.jpg")
     (tmp_path / "photos").mkdir()
@@ -87,19 +89,10 @@ def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
     mine = tmp_path / "weights.json"
     save_manifest(load_manifest(), mine)
     before = MANIFEST_PATH.read_bytes()
-    command = [
-        "parts",
-        "--data",
-        str(toy_data),
-        "--people",
-        "2",
-        "--store",
-        "--manifest",
-        str(mine),
-    ]
+    data = training_folder(tmp_path, [examples / name for name in names])
+    command = ["parts", "--data", str(data), "--people", "2", "--store", "--manifest", str(mine)]
     command += ["--photos", str(tmp_path / "photos"), "--atlas", str(tmp_path / "atlas.png")]
-    result = runner.invoke(app, command)
-    found = json.loads(result.stdout)
+    found = json.loads(runner.invoke(app, command).stdout)
     assert found["LFW, aligned"]["metrics"]["n"] == len(names)
     assert json.loads(mine.read_text())["models"]["ecnet"]["parts"]["sets"] == found
     assert MANIFEST_PATH.read_bytes() == before
@@ -107,8 +100,24 @@ def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
         assert picture.width == 12 * 28
 
 
-def test_parts_of_a_network_without_channels_are_refused(toy_data: Path, tmp_path: Path) -> None:
-    command = ["parts", "--data", str(toy_data), "--photos", str(tmp_path), "--model", "sface"]
+def training_folder(folder: Path, photos: list[Path]) -> Path:
+    """The faces of these photos as a training folder keeps them, all of person 1."""
+    verifier = Verifier()
+    rows = ["index,shard,file,label"]
+    with tarfile.open(folder / "faces_train-000.tar", "w") as tar:
+        for i, path in enumerate(photos):
+            photo, (face, *_) = verifier.faces(path)
+            matrix = similarity(face.landmarks.astype(float), TEMPLATE + 12)
+            pixels = cut(photo.pixels, matrix, face.landmarks, 136).pixels
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+            tar.add(folder / f"{i}.png", f"{i}.png")
+            rows.append(f"{i},0,{i}.png,1")
+    (folder / "faces_train.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_parts_of_a_network_without_channels_are_refused(tmp_path: Path) -> None:
+    command = ["parts", "--data", str(tmp_path), "--photos", str(tmp_path), "--model", "sface"]
     assert "no channels" in str(runner.invoke(app, command).exception)
 
 

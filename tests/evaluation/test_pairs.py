@@ -126,7 +126,7 @@ def test_folder_and_tar_give_the_same_bytes(tmp_path):
 def test_a_root_that_is_no_folder_and_no_tar_is_refused(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"PK")
     for root in (tmp_path / "x.zip", tmp_path / "nowhere"):
-        with pytest.raises(PairsError, match="neither a folder nor a tar"):
+        with pytest.raises(PairsError, match="neither a folder, a tar nor"):
             PhotoStore(root)
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xfv_core.errors import XfvError
+from xfv_core.evaluation.bins import read_bin
 
+BIN_FOLDS = 10
 CSV_COLUMNS = ("path_a", "path_b", "label")
 
 
@@ -65,35 +67,45 @@ class PairSet:
 
 
 class PhotoStore:
-    """The files of a folder, or of a tar without unpacking it, by their relative name."""
+    """The files of a folder, of a tar without unpacking it, or of a .bin file, by their name."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self._tar: tarfile.TarFile | None = None
+        self._packed: dict[str, bytes] | None = None
         if self.root.is_dir():
+            return
+        if self.root.suffix == ".bin":
+            self._packed = read_bin(self.root)[0]
             return
         try:
             self._tar = tarfile.open(self.root)  # noqa: SIM115
         except (OSError, tarfile.TarError):
-            raise PairsError(f"{self.root} is neither a folder nor a tar of photos") from None
+            raise PairsError(f"{self.root} is neither a folder, a tar nor a .bin file") from None
         files = (member for member in self._tar if member.isfile())
         self._members = {str(PurePosixPath(member.name)): member for member in files}
 
     @property
     def names(self) -> list[str]:
         """Every file there is, sorted."""
+        if self._packed is not None:
+            return sorted(self._packed)
         if self._tar is not None:
             return sorted(self._members)
         files = (path for path in self.root.rglob("*") if path.is_file())
         return sorted(str(path.relative_to(self.root)) for path in files)
 
     def __contains__(self, name: str) -> bool:
+        if self._packed is not None:
+            return name in self._packed
         return (self.root / name).is_file() if self._tar is None else name in self._members
 
     def read(self, name: str) -> bytes:
         """The bytes of one photo; PairsError if there is none of that name."""
         if name not in self:
             raise PairsError(f"there is no photo {name} in {self.root}")
+        if self._packed is not None:
+            return self._packed[name]
         if self._tar is None:
             return (self.root / name).read_bytes()
         member = self._tar.extractfile(self._members[name])
@@ -114,7 +126,10 @@ class PhotoStore:
 
 
 def read_pairs(path: str | Path, root: str | Path | None = None) -> PairSet:
-    """A pair list: ``.csv`` (see ``read_csv_pairs``), anything else as LFW's ``pairs.txt``."""
+    """A pair list: ``.csv`` (see ``read_csv_pairs``), ``.bin`` (see ``bins``), anything else as
+    LFW's ``pairs.txt``."""
+    if Path(path).suffix.lower() == ".bin":
+        return read_bin_pairs(path)
     if Path(path).suffix.lower() == ".csv":
         return read_csv_pairs(path, root)
     return read_lfw_pairs(path, root)
@@ -168,6 +183,21 @@ def read_csv_pairs(path: str | Path, root: str | Path | None = None) -> PairSet:
         labels=np.array([row["label"] == "1" for row in rows], bool),
         folds=None,
         root=Path(path).parent if root is None else Path(root),
+    )
+
+
+def read_bin_pairs(path: str | Path) -> PairSet:
+    """A ``.bin`` verification file; its pairs in ten consecutive folds, as everybody evaluates
+    them. Raises BinError for what is none."""
+    photos, same = read_bin(path)
+    names, n = tuple(photos), len(same)
+    return PairSet(
+        name=Path(path).name,
+        paths_a=names[0::2],
+        paths_b=names[1::2],
+        labels=np.array(same, bool),
+        folds=np.arange(n) * BIN_FOLDS // n if n >= 2 * BIN_FOLDS else None,
+        root=Path(path),
     )
 
 

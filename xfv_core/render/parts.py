@@ -71,7 +71,7 @@ def _line(found: PartsFound, line: PartLine, pictures: list[NDArray[np.uint8]], 
 
 
 def _seen(picture: NDArray[np.uint8], channel: NDArray[np.float32]) -> str:
-    """The surroundings of a channel's peak; its usual place has no meaning where it is silent."""
+    """The surroundings of a channel's peak, as a data URL."""
     side = len(picture)
     y, x = np.unravel_index(int(np.argmax(channel)), channel.shape)
     half = SEEN * side / 2
