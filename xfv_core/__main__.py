@@ -1,5 +1,5 @@
 """The command line: python -m xfv_core verify | explain | models | calibrate | evaluate | fidelity
-| train | publish.
+| parts | train | publish.
 
 Heavy rooms (evaluation, training) are imported by the commands that need them.
 """

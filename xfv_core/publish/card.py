@@ -80,6 +80,15 @@ two people, with 95 % intervals.
 
 {rules}"""
 
+CHANNELS = """\
+**Channels**, {protocol}. Medians over live channels, 95 % intervals over faces. Purity: share of
+the faces a channel fires on whose peak lies in its part; beside it that of a channel that always
+fires at the same place. Spread: of its peak on the face, over the distance between the eyes. Parts:
+those with a channel of purity 80 % or more. Cause: channels that lose at least half of their
+activation when their part is covered and keep three quarters when another one is.
+
+{table}"""
+
 UNCALIBRATED = "Not calibrated: what a similarity is worth as a probability was not measured."
 
 
@@ -153,6 +162,8 @@ def _results(c: Calibration) -> list[hf.EvalResult]:
 def _measured(card: ModelCard, calibration: Calibration | None) -> Iterator[str]:
     if card.results:
         yield _accuracies(card.results)
+    if card.parts:
+        yield _channels(card.parts)
     if calibration:
         yield _calibrated(calibration)
         return
@@ -176,6 +187,35 @@ def _accuracies(results: Mapping[str, Any]) -> str:
     ]
     head = ("photos", "pairs", "protocol", "accuracy", "equal error rate")
     return "**Verification**, with 95 % intervals.\n\n" + _table(head, rows)
+
+
+def _channels(parts: Mapping[str, Any]) -> str:
+    """What ``parts --store`` kept, by set of faces."""
+    rows = [
+        (
+            name,
+            f"{metrics['n']:,}",
+            _rate(metrics["purity"], metrics["purity_interval"]),
+            f"{100 * metrics['constant_purity']:.0f} %",
+            f"{metrics['spread']:.2f}",
+            f"{100 * metrics['single']:.0f} %",
+            f"{len(metrics['covered'])} of 8",
+            _rate(causes["share"], causes["share_interval"]),
+        )
+        for name, found in parts["sets"].items()
+        for metrics, causes in [(found["metrics"], found["causes"])]
+    ]
+    head = (
+        "faces",
+        "photos",
+        "purity",
+        "constant place",
+        "spread",
+        "single peak",
+        "parts",
+        "cause",
+    )
+    return CHANNELS.format(table=_table(head, rows), protocol=parts["protocol"])
 
 
 def _calibrated(c: Calibration) -> str:
