@@ -82,6 +82,18 @@ def test_another_rule_keeps_the_probability_and_drops_a_confidence_it_does_not_s
         assert (verdict.confidence is None) == (verdict.same != (p >= 0.5))
 
 
+def test_methods_on_one_crop_say_how_far_they_agree(examples: Path) -> None:
+    verifier, pair = Verifier(), (examples / "obama.jpg", examples / "obama2.jpg")
+    assert verifier.explained(*pair, method="xssab").agreement == {}
+    later = verifier.explained(*pair, method="fggb")
+    assert set(later.agreement) == {"xssab"} and -1 <= later.agreement["xssab"] <= 1
+    back = verifier.explained(*pair, method="xssab")  # from memory by now
+    assert back.agreement == pytest.approx({"fggb": later.agreement["xssab"]})
+    assert back.to_dict()["agreement"] == back.agreement
+    other = verifier.explained(examples / "obama.jpg", examples / "biden.jpg", method="xssab")
+    assert other.agreement == {}
+
+
 def test_a_problem_names_the_photo_it_is_about(verifier: Verifier, examples: Path) -> None:
     with pytest.raises(XfvError, match=r"^The second photo: "):
         verifier.verify(examples / "obama.jpg", b"no photo")

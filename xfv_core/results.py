@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -121,7 +121,8 @@ class Explanation:
 
     ``maps`` are the values that metrics judge, ``drawn`` the same as they are shown (gradient maps
     are smoothed). ``scale``: the drawn value of the full colour, one for both photos. ``sentence``:
-    what the maps show, in words. ``fidelity``: None until the maps are final.
+    what the maps show, in words. ``fidelity``: None until the maps are final. ``agreement``: rank
+    correlation, in [-1,1], with the maps of other methods that were made of the same crops.
     """
 
     verdict: Verdict
@@ -131,6 +132,7 @@ class Explanation:
     scale: float
     sentence: str
     fidelity: Fidelity | None = None
+    agreement: Mapping[str, float] = field(default_factory=dict)
 
     def overlay(
         self, side: Side, *, on: Surface = "crop", strength: float = 1
@@ -164,6 +166,7 @@ class Explanation:
             "unit": self.maps.unit,
             "cost": asdict(self.maps.cost),
             "sentence": self.sentence,
+            "agreement": dict(self.agreement),
             "fidelity": self.fidelity and _plain(vars(self.fidelity)),
             "maps": {"a": self.maps.a.tolist(), "b": self.maps.b.tolist()},
         }

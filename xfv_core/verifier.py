@@ -7,7 +7,7 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
@@ -21,7 +21,14 @@ from xfv_core.describe import describe, describe_parts, describe_sum
 from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, make_explainer
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.fidelity import Fidelity, Kind, against_chance, map_curves, random_curves
+from xfv_core.fidelity import (
+    Fidelity,
+    Kind,
+    against_chance,
+    agreement,
+    map_curves,
+    random_curves,
+)
 from xfv_core.hub import Progress
 from xfv_core.hub import Source as WeightSource
 from xfv_core.images import Photo, load_photo
@@ -208,7 +215,7 @@ class Verifier:
         key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
         if (known := self._recent.peek(key)) is not None:
             maps, measured = known
-            yield _explanation(verdict, maps, pair, measured)
+            yield _explanation(verdict, maps, pair, measured, self._agreement(maps, pair))
             return
         network, (x, y) = self.model(name), (portrait.tensor() for portrait in pair)
         for maps in explainer(
@@ -217,7 +224,7 @@ class Verifier:
             yield _explanation(verdict, maps, pair)
         measured = self._fidelity(network, x, y, maps, pair, verdict.same)
         self._recent.put(key, (maps, measured))
-        yield _explanation(verdict, maps, pair, measured)
+        yield _explanation(verdict, maps, pair, measured, self._agreement(maps, pair))
 
     def explained(self, a: Source, b: Source, **request: Any) -> Explanation:
         """The last of ``explain``: final maps with their fidelity."""
@@ -256,13 +263,27 @@ class Verifier:
         found = [against_chance(curves, chance, kind) for kind in kinds]
         return found[1] if found[0].empty else found[0]
 
+    def _agreement(self, maps: Maps, pair: Pair) -> dict[str, float]:
+        """Rank correlation with the other methods' last maps of this pair, on the same crop."""
+        drawn = maps.drawn()
+        key = ("methods", _identity(pair), self.manifest.card(maps.model).input)
+        known: dict[str, Maps] = self._recent.peek(key) or {}
+        self._recent.put(key, {**known, maps.method: drawn})
+        others = {name: other for name, other in known.items() if name != maps.method}
+        found = {name: agreement(drawn, other) for name, other in others.items()}
+        return {name: rho for name, rho in found.items() if rho is not None}
+
 
 def _identity(pair: Pair) -> Hashable:
     return tuple(portrait.identity for portrait in pair)
 
 
 def _explanation(
-    verdict: Verdict, maps: Maps, pair: Pair, fidelity: Fidelity | None = None
+    verdict: Verdict,
+    maps: Maps,
+    pair: Pair,
+    fidelity: Fidelity | None = None,
+    agreement: Mapping[str, float] | None = None,
 ) -> Explanation:
     drawn = maps.drawn()
     scale = shared_scale(drawn)
@@ -271,4 +292,4 @@ def _explanation(
         sentence = f"{describe_sum(patches)}\n{sentence}"
     if parts := maps.details.get("parts"):
         sentence = describe_parts(parts)
-    return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity)
+    return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity, agreement or {})

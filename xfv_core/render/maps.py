@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -11,7 +12,7 @@ from xfv_core.fidelity import RATIOS, Fidelity
 from xfv_core.overlay import legend_html
 from xfv_core.render import parts, patches
 from xfv_core.render.pictures import data_url
-from xfv_core.render.words import tip
+from xfv_core.render.words import METHODS, tip
 from xfv_core.results import Explanation, Side, Surface
 
 
@@ -102,10 +103,25 @@ def _trust(explanation: Explanation) -> str:
         "" if fidelity.empty else f" It beats {beaten} of {fidelity.n_random} random maps."
     )
     return (
-        f'<div class="trust">{said}{than_random}'
+        f'<div class="trust">{said}{than_random}{_agreement(explanation.agreement)}'
         f"<details><summary>Show the curves</summary>{curves(fidelity)}</details></div>"
         f'<p class="cost">{cost.passes:,} network passes, {cost.seconds:{digits}} s</p>'
     )
+
+
+def _agreement(with_others: Mapping[str, float]) -> str:
+    """How far the methods that were asked about this pair put the same places first."""
+    if not with_others:
+        return ""
+    rank = tip(
+        "Agreement",
+        "Rank correlation of the two maps' pixels: 1 the same order, 0 unrelated, -1 reversed. "
+        "Methods ask different questions; little agreement is a reason to look twice.",
+    )
+    named = ", ".join(
+        f"{escape(METHODS.get(name, name))} <b>{rho:.2f}</b>" for name, rho in with_others.items()
+    )
+    return f" {rank} with {named}."
 
 
 def curves(fidelity: Fidelity) -> str:

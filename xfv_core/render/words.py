@@ -14,6 +14,7 @@ POINTS = {
 HEADER = """<header class="xfv xfv-head"><h1>xfv</h1>
 <p>Are these two faces the same person, how sure is that, and why?</p></header>"""
 WHY = '<div class="xfv"><h2>Why?</h2></div>'
+METHODS = {"fggb": "gradients"}  # whose tab has another name
 ABOUT = {
     "occlusion": "Parts of one face are covered, one after the other, and the similarity measured "
     "again. Where covering lowers it, the two faces look alike (green); where covering raises it, "
