@@ -224,8 +224,8 @@ def cell_of(side: int) -> NDArray[np.int64]:
 
 
 def ranks(values: Array, seed: int) -> NDArray[np.int64]:
-    """(…,C,C) -> same shape, 0 for the highest value; equal values in a random order."""
-    flat = values.reshape(-1, CELLS * CELLS)
+    """(…,H,W) -> same shape, 0 for the highest value; equal values in a random order."""
+    flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
     lots = np.random.default_rng(seed).random(flat.shape)
     order = np.lexsort((lots, -flat), axis=-1)
     return np.argsort(order, axis=-1).reshape(values.shape)
