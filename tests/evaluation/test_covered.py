@@ -57,7 +57,7 @@ def test_a_part_is_hidden_below_what_whole_faces_show() -> None:
     assert table.found["left eye"] == table.found["mouth"] == 1
     assert all(rate <= 0.02 for rate in table.false_alarms.values())
     strict = hidden_table(heights, channels, dict.fromkeys(PARTS, 2.0))
-    assert strict.false_alarms["mouth"] == 1
+    assert strict.false_alarms["mouth"] > 0.9
 
 
 def test_everything_is_plain_data_from_which_the_atlas_comes_back() -> None:
@@ -67,5 +67,7 @@ def test_everything_is_plain_data_from_which_the_atlas_comes_back() -> None:
     assert "channels" not in table["sets"]["others"]["metrics"]
     atlas = Atlas.from_dict(table)
     assert atlas.named("mouth") == [1]
-    assert atlas.visibility("mouth", np.array([0, atlas.channels[1].level / 2, 0])) == 0.5
+    levels = np.array([channel.level for channel in atlas.channels])
+    assert atlas.visibility("mouth", levels) == pytest.approx(1)
+    assert atlas.visibility("mouth", levels * [1, 0.25, 0]) == pytest.approx(0.5)
     assert [dataclasses.asdict(c) for c in atlas.channels] == table["channels"]

@@ -21,6 +21,7 @@ from torch.nn import functional
 from xfv_core.models.blocks import Layer, TrainedModel, conv_block
 
 INPUT_SIZE = 112
+TINY = 1e-6
 MOSTLY = 0.5  # purity from which a channel goes by its part's name
 
 
@@ -107,10 +108,14 @@ class Atlas:
         return [i for i, c in rows if not (c.live and c.purity >= MOSTLY)]
 
     def visibility(self, part: str, heights: NDArray[np.floating]) -> float:
-        """Mean over the part's channels of peak / level, each at most 1; ``heights`` is (C,)."""
-        own = self.named(part)
-        levels = np.array([self.channels[i].level for i in own])
-        return float(np.minimum(heights[own] / levels, 1).mean())
+        """Mean of peak / level over the part's channels, over that of all others; ``heights`` (C,).
+
+        Set against the rest of the face, because a blurred photo makes every channel faint.
+        """
+        levels = np.array([max(channel.level, TINY) for channel in self.channels])
+        shown = heights / levels
+        own = np.isin(np.arange(len(shown)), self.named(part))
+        return float(shown[own].mean() / max(float(shown[~own].mean()), TINY))
 
 
 class ECEncoder(nn.Module):

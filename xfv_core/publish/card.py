@@ -84,8 +84,8 @@ CHANNELS = """\
 **Channels**, {protocol}. Medians over live channels, 95 % intervals over faces. Purity: share of
 the faces a channel fires on whose peak lies in its part; beside it that of a channel that always
 fires at the same place. Spread: of its peak on the face, over the distance between the eyes. Parts:
-those with a channel of purity 80 % or more. Cause: channels that lose at least half of their
-activation when their part is covered and keep three quarters when another one is.
+those with a channel of purity 80 % or more. Cause: channels that lose more than half of their
+activation when their part is covered, and do not when another one is.
 
 {table}"""
 
