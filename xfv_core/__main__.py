@@ -163,7 +163,7 @@ def evaluate(
         crop_photo=None if aligned else crop,
         calibration=verifier.calibration(model),
         partial=partial,
-        path=f"unaligned: {middle} px from the middle" if middle else SERVED,
+        path="middle" if middle else SERVED,
     )
     accuracy, lost = table["accuracy"], len(table["lost"])
     if store:

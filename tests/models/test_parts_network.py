@@ -83,5 +83,7 @@ def test_the_channels_of_a_part_fire_on_it_in_both_photos(
             peaks = [
                 np.unravel_index(int(found.maps[side, i].argmax()), found.maps.shape[2:])[::-1]
                 for i in eyes[part]
+                if found.maps[side, i].any()  # a silent one has no peak
             ]
-            assert np.linalg.norm(np.median(peaks, axis=0) - mark) < 2  # cells of 8 px
+            assert peaks
+            assert all(np.linalg.norm(peak - mark) < 2 for peak in np.array(peaks))  # cells of 8 px

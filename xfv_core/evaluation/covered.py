@@ -120,8 +120,9 @@ def heights_under_cover(
 
 
 def cause_table(heights: NDArray[np.float64], channels: Sequence[Channel]) -> CauseTable:
-    """Judge every live channel on the faces that it fires on."""
-    live = [i for i, channel in enumerate(channels) if channel.live]
+    """Judge every live channel on the faces that it fires on, if there are any."""
+    fires = (heights[0] >= FIRES * np.array([channel.level for channel in channels])).any(0)
+    live = [i for i, channel in enumerate(channels) if channel.live and fires[i]]
     kept = np.array([_kept(heights[:, :, i], channels[i]) for i in live])  # (L, 2)
     falls, stays = kept[:, 0] < FALLS, kept[:, 1] >= FALLS
     both = int((falls & stays).sum())

@@ -19,7 +19,11 @@ FILENAME = "model.safetensors"
 PLAIN_LICENSE = re.compile(  # of those that the Hub has an id for, the likely ones
     r"apache-2\.0|mit|bsd-[23]-clause|isc|mpl-2\.0|cc0-1\.0|cc-by(-nc)?(-sa)?-4\.0"
 )
-CROPS = {"aligned": "aligned crops", "served": "crops of xfv's own detector"}
+CROPS = {
+    "aligned": "aligned crops",
+    "served": "crops of xfv's own detector",
+    "middle": "not aligned",
+}
 
 BODY = """
 # {card.title}

@@ -12,7 +12,7 @@ from xfv_core.manifest import Manifest, ModelCard
 from xfv_core.render.words import tip
 
 ATLAS_COLUMNS = 12
-CROPS = {"aligned": "aligned crops", "served": "cut by our own detector"}
+CROPS = {"aligned": "aligned crops", "served": "cut by our own detector", "middle": "not aligned"}
 
 
 def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:

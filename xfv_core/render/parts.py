@@ -14,6 +14,7 @@ from xfv_core.render.pictures import data_url
 from xfv_core.results import CROP_SHOWN, Explanation, Side
 
 THUMB = 48  # px
+FIRES = 0.25  # of the channel's level
 SEEN = 32 / 112  # of the crop's side: what a thumb shows around a channel's peak
 
 
@@ -32,11 +33,8 @@ def below(explanation: Explanation, found: PartsFound) -> str:
     peak = max((abs(x.adds) for x in found.lines if not any(x.hidden)), default=0.0) or 1.0
     lines = "".join(_line(found, line, pictures, peak) for line in found.lines)
     facts = {
-        str(line.channels[0]): [
-            [[round(float(v), 2) for v in row] for row in found.maps[i, line.channels[0]]]
-            for i in (0, 1)
-        ]
-        for line in found.lines
+        str(i): [[[round(float(v), 2) for v in row] for row in side] for side in found.maps[:, i]]
+        for i in (example(found, line) for line in found.lines)
     }
     return (
         '<p class="xfv-match" aria-live="polite">Choose a part to see where its strongest channel '
@@ -45,12 +43,20 @@ def below(explanation: Explanation, found: PartsFound) -> str:
     )
 
 
+def example(found: PartsFound, line: PartLine) -> int:
+    """The loudest of a part's channels that fires in both photos; else the loudest."""
+    peaks = found.maps.max((2, 3))  # (2, C)
+    both = (i for i in line.channels if (peaks[:, i] >= FIRES).all())
+    return next(both, line.channels[0])
+
+
 def _line(found: PartsFound, line: PartLine, pictures: list[NDArray[np.uint8]], peak: float) -> str:
-    channel = line.channels[0]
+    channel = example(found, line)
     known = found.atlas.channels[channel]
     thumbs = "".join(
-        f'<img src="{_seen(pictures[i], found.maps[i, channel])}" width="{THUMB}" '
-        f'height="{THUMB}" alt="what channel {channel} saw in the {which} photo">'
+        _seen(
+            pictures[i], found.maps[i, channel], f"what channel {channel} saw in the {which} photo"
+        )
         for i, which in enumerate(("first", "second"))
     )
     if any(line.hidden):
@@ -70,8 +76,10 @@ def _line(found: PartsFound, line: PartLine, pictures: list[NDArray[np.uint8]], 
     )
 
 
-def _seen(picture: NDArray[np.uint8], channel: NDArray[np.float32]) -> str:
-    """The surroundings of a channel's peak, as a data URL."""
+def _seen(picture: NDArray[np.uint8], channel: NDArray[np.float32], text: str) -> str:
+    """The surroundings of a channel's peak, or an empty frame where it is silent."""
+    if channel.max() < FIRES:
+        return f'<span class="silent" role="img" aria-label="{text}: nothing"></span>'
     side = len(picture)
     y, x = np.unravel_index(int(np.argmax(channel)), channel.shape)
     half = SEEN * side / 2
@@ -79,4 +87,5 @@ def _seen(picture: NDArray[np.uint8], channel: NDArray[np.float32]) -> str:
     centre = np.clip((np.array([x, y]) + 0.5) * cell, half, side - half)
     box = (*(centre - half), *(centre + half))
     small = Image.fromarray(picture).resize((2 * THUMB, 2 * THUMB), box=box)
-    return data_url(np.asarray(small))
+    source = data_url(np.asarray(small))
+    return f'<img src="{source}" width="{THUMB}" height="{THUMB}" alt="{text}">'

@@ -26,7 +26,9 @@ ABOUT = {
     "summands. Select a patch to see what it matched. After Ozturk et al. 2025.",
     "parts": "Another network, trained so that each of its channels finds one part of the face, "
     "wherever it is. Take the channels of a part away, and see what the similarity loses. A "
-    "covered part is hidden, not different. Our reading of Lin et al. 2023.",
+    "covered part is hidden, not different; a part against matches worse than the rest of the "
+    "face. This network is wrong more often than the default one: read its own verdict first. Our "
+    "reading of Lin et al. 2023.",
 }
 LIMITS = """<footer class="xfv xfv-foot"><p><b>What this cannot do.</b> It is a demonstration, not a
 basis for decisions about people. It does not notice a photo of a photo, a mask or a generated face
