@@ -102,3 +102,13 @@ def test_any_text_of_an_entry_leaves_the_card_readable(**texts: str) -> None:
     read = hf.ModelCard(str(model_card(replace(CARD, **texts))))
     assert read.data.license
     assert f"# {texts['title']}\n" in read.text and f"- Notes: {texts['notes']}\n" in read.text
+
+
+def test_the_card_of_a_part_network_says_what_its_channels_find() -> None:
+    card = load_manifest().card("ecnet")
+    text = model_card(card).text
+    for name, found in card.parts["sets"].items():
+        low, high = (100 * bound for bound in found["metrics"]["purity_interval"])
+        purity = f"{100 * found['metrics']['purity']:.2f} % ({low:.2f} to {high:.2f})"
+        assert f"| {name} | {found['metrics']['n']:,} | {purity} |" in text
+    assert "**Channels**" not in model_card(replace(card, parts=None)).text

@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from tests.models.test_ecnet import TOY
 from xfv_core.describe import describe_parts
-from xfv_core.explain import Maps, PartsFound, make_explainer
+from xfv_core.explain import Maps, PartLine, PartsFound, make_explainer
 from xfv_core.explain.parts import OTHER, PartsError
 from xfv_core.models.ecnet import Atlas, Channel, ECNet
+from xfv_core.render.parts import example
 
 EYE, MOUTH = (3, 4), (10, 7)  # cells (row, column)
 
@@ -122,3 +123,14 @@ def test_plain_data_has_a_row_per_part() -> None:
     data = found(photo(0.6, 0.8), photo(0.8, 0.6)).to_dict()
     assert {row["part"] for row in data["parts"]} == {"left eye", "mouth", OTHER}
     assert data["parts"][0]["hidden"] == (False, False)
+
+
+def test_the_channel_that_is_shown_fires_in_both_photos_if_one_does() -> None:
+    line = PartLine("mouth", 0.1, (False, False), (2, 0, 1))
+    maps = np.zeros((2, 3, 4, 4), np.float32)
+    maps[:, 1, 0, 0], maps[0, 2, 0, 0] = 0.5, 1.0
+    known = Colours().atlas
+    assert known is not None
+    pair = PartsFound((line,), np.zeros(3, np.float32), maps, 0.5, known)
+    assert example(pair, line) == 1
+    assert example(replace(pair, maps=maps * 0.1), line) == 2
