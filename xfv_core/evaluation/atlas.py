@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from xfv_core.faces import TEMPLATE, Crop, similarity
-from xfv_core.models.base import BATCH
+from xfv_core.evaluation.parts import map_batches
+from xfv_core.faces import TEMPLATE, Crop, moved, similarity
+from xfv_core.models.ecnet import ATLAS_COLUMNS as COLUMNS
 
 SIDE = 28  # px of one channel's tile; the template's 112 px in steps of four
-COLUMNS = 12
 
 
 def mean_maps(maps_of: Callable[[Tensor], Tensor], crops: Sequence[Crop]) -> NDArray[np.float32]:
@@ -24,14 +24,10 @@ def mean_maps(maps_of: Callable[[Tensor], Tensor], crops: Sequence[Crop]) -> NDA
     total: Tensor | None = None
     y, x = np.indices((SIDE, SIDE))
     places = (np.stack([x, y], -1) + 0.5) * 112 / SIDE - 0.5  # (28, 28, 2) on the template
-    for start in range(0, len(crops), BATCH):
-        batch = crops[start : start + BATCH]
-        pixels = torch.from_numpy(np.stack([crop.pixels for crop in batch]))
-        with torch.inference_mode():
-            maps = maps_of(pixels.permute(0, 3, 1, 2).float() / 255).float().cpu()
+    for batch, maps in map_batches(maps_of, crops):
         grids = np.stack([_in_crop(places, crop) for crop in batch])
         there = functional.grid_sample(
-            maps, torch.from_numpy(grids).float(), align_corners=False
+            maps.float().cpu(), torch.from_numpy(grids).float(), align_corners=False
         ).sum(0)
         total = there if total is None else total + there
     if total is None:
@@ -55,5 +51,4 @@ def sheet(maps: NDArray[np.float32]) -> bytes:
 def _in_crop(places: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:
     """Places on the template (...,2) -> the same places in a crop, as grid_sample counts them."""
     matrix = similarity(TEMPLATE, crop.landmarks.astype(float))
-    xy = places @ matrix[:, :2].T + matrix[:, 2]
-    return np.asarray((xy + 0.5) * 2 / len(crop.pixels) - 1)
+    return np.asarray((moved(places, matrix) + 0.5) * 2 / len(crop.pixels) - 1)

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from xfv_core.confidence.scores import Interval, wilson
 from xfv_core.evaluation.face_sets import Face, jittered, unmoved
-from xfv_core.evaluation.parts import FIRES, PartTable, find_peaks, part_table
+from xfv_core.evaluation.parts import PartTable, find_peaks, part_table
 from xfv_core.faces import Crop
-from xfv_core.models.ecnet import Atlas, Channel
+from xfv_core.models.ecnet import FIRES, Atlas, Channel
 from xfv_core.regions import REGIONS, face_regions
 
 FALLS = 0.5  # of the activation on the whole face

@@ -20,12 +20,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from xfv_core.confidence.scores import Interval
-from xfv_core.faces import TEMPLATE, Crop, similarity
+from xfv_core.faces import TEMPLATE, Crop, moved, similarity
 from xfv_core.models.base import BATCH
-from xfv_core.models.ecnet import Channel
+from xfv_core.models.ecnet import FIRES, Channel
 from xfv_core.regions import REGIONS, face_regions
 
-FIRES = 0.25  # of the channel's 95th percentile of peaks
 LIVE = 0.2  # share of faces on which it fires
 PURE = 0.8
 RESAMPLES = 200
@@ -79,12 +78,9 @@ class PartTable:
 def find_peaks(maps_of: Callable[[Tensor], Tensor], crops: Iterable[Crop]) -> Peaks:
     """``maps_of``: (B,3,S,S) in [0,1] -> (B,C,H,W), >= 0."""
     found: list[tuple[NDArray[Any], ...]] = []
-    for batch in _batches(crops, BATCH):
-        x = torch.from_numpy(np.stack([crop.pixels for crop in batch]))
-        with torch.inference_mode():
-            maps = maps_of(x.permute(0, 3, 1, 2).float() / 255)
+    for batch, maps in map_batches(maps_of, crops):
         height, cell, single = peak_of(maps)
-        scale = x.shape[1] / maps.shape[-1]
+        scale = len(batch[0].pixels) / maps.shape[-1]
         xy = ((cell + 0.5) * scale - 0.5).double().numpy()  # (B,C,2)
         grid = _cells(maps.shape[-1], scale)  # (K,2)
         for i, crop in enumerate(batch):
@@ -96,12 +92,24 @@ def find_peaks(maps_of: Callable[[Tensor], Tensor], crops: Iterable[Crop]) -> Pe
                     xy[i],
                     single[i].numpy(),
                     _at(regions, xy[i]),
-                    _moved(xy[i], to_template),
+                    moved(xy[i], to_template),
                     _at(regions, grid),
-                    _moved(grid, to_template),
+                    moved(grid, to_template),
                 )
             )
     return Peaks(*(np.stack(column) for column in zip(*found, strict=True)))
+
+
+def map_batches(
+    maps_of: Callable[[Tensor], Tensor], crops: Iterable[Crop]
+) -> Iterator[tuple[list[Crop], Tensor]]:
+    """The crops a batch at a time, each with its maps (B,C,H,W)."""
+    crops = iter(crops)
+    while batch := list(islice(crops, BATCH)):
+        x = torch.from_numpy(np.stack([crop.pixels for crop in batch]))  # (B, S, S, 3)
+        with torch.inference_mode():
+            maps = maps_of(x.permute(0, 3, 1, 2).float() / 255)
+        yield batch, maps
 
 
 def peak_of(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,11 +134,10 @@ def part_table(peaks: Peaks, *, seed: int = 0) -> PartTable:
     """The metrics of all channels."""
     rng = np.random.default_rng(seed)
     n = len(peaks.height)
-    everything = np.arange(n)
-    channels = describe_channels(peaks, everything)
-    draws = [medians(peaks, rng.integers(0, n, n)) for _ in range(RESAMPLES)]
+    channels = describe_channels(peaks, np.arange(n))
+    draws = [medians(describe_channels(peaks, rng.integers(0, n, n))) for _ in range(RESAMPLES)]
     low, high = np.quantile(np.array(draws), (0.025, 0.975), axis=0)
-    purity, spread, single = medians(peaks, everything)
+    purity, spread, single = medians(channels)
     live = [i for i, channel in enumerate(channels) if channel.live]
     constant = [_constant(peaks, i) for i in live]
     return PartTable(
@@ -161,9 +168,9 @@ def describe_channels(peaks: Peaks, faces: NDArray[np.intp]) -> list[Channel]:
     return [_channel(peaks, i, faces) for i in range(peaks.height.shape[1])]
 
 
-def medians(peaks: Peaks, faces: NDArray[np.intp]) -> tuple[float, float, float]:
+def medians(channels: Iterable[Channel]) -> tuple[float, float, float]:
     """Purity, spread and single-peak ratio, medians over live channels; NaN where none lives."""
-    live = [c for c in describe_channels(peaks, faces) if c.live]
+    live = [c for c in channels if c.live]
     if not live:
         return np.nan, np.nan, np.nan
     rows = np.array([(c.purity, c.spread, c.single) for c in live])
@@ -221,13 +228,3 @@ def _cells(side: int, scale: float) -> Floats:
 def _at(regions: NDArray[np.int8], xy: Floats) -> NDArray[np.int8]:
     x, y = np.clip(np.rint(xy).astype(int), 0, len(regions) - 1).T
     return regions[y, x]
-
-
-def _moved(xy: Floats, matrix: Floats) -> Floats:
-    return np.asarray(xy @ matrix[:, :2].T + matrix[:, 2])
-
-
-def _batches(crops: Iterable[Crop], size: int) -> Iterator[list[Crop]]:
-    crops = iter(crops)
-    while batch := list(islice(crops, size)):
-        yield batch

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from torch import Tensor
 
+from xfv_core.evaluation.verification import auc
 from xfv_core.explain import Explainer, Maps
+from xfv_core.explain.baselines import random_squares
 from xfv_core.fidelity import ranks
 from xfv_core.models.base import FaceModel, embed_all
 
@@ -44,12 +45,7 @@ class Located:
 
 def pasted_places(side: int, count: int = PATCHES, patch: int = SIDE, seed: int = SEED) -> Mask:
     """(side,side), True where something is pasted; the same for every pair."""
-    scaled = round(patch * side / 112)
-    corners = np.random.default_rng(seed).integers(0, side - scaled + 1, (count, 2))
-    mask = np.zeros((side, side), bool)
-    for top, left in corners:
-        mask[top : top + scaled, left : left + scaled] = True
-    return mask
+    return random_squares(1, count, patch, side, seed)[0]
 
 
 def pasted(photo: Tensor, source: Tensor, places: Mask) -> Tensor:
@@ -80,10 +76,7 @@ def locate(
 
 def auroc(values: NDArray[np.floating], places: Mask) -> float:
     """How often a pixel of the places outranks one outside, ties half."""
-    ordered = rankdata(values.ravel())
-    inside = int(places.sum())
-    wins = ordered[places.ravel()].sum() - inside * (inside + 1) / 2
-    return float(wins / (inside * (places.size - inside)))
+    return auc(values.ravel().astype(np.float64), places.ravel())
 
 
 def give_back(

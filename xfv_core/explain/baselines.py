@@ -72,14 +72,18 @@ class CorrRISE:
 
     def visible(self, side: int) -> NDArray[np.bool_]:
         """(N,S,S): False in the holes, whose corners are uniform over the places they fit."""
-        hole = round(self.hole * side / SIDE)
-        rng = np.random.default_rng(self.seed)
-        corners = rng.integers(0, side - hole + 1, (self.masks, self.holes, 2))
-        seen = np.ones((self.masks, side, side), bool)
-        for mask, places in zip(seen, corners, strict=True):
-            for top, left in places:
-                mask[top : top + hole, left : left + hole] = False
-        return seen
+        return ~random_squares(self.masks, self.holes, self.hole, side, self.seed)
+
+
+def random_squares(masks: int, count: int, size: int, side: int, seed: int) -> NDArray[np.bool_]:
+    """(masks,side,side): True in ``count`` squares of ``size`` px of a 112 px crop each."""
+    scaled = round(size * side / SIDE)
+    corners = np.random.default_rng(seed).integers(0, side - scaled + 1, (masks, count, 2))
+    inside = np.zeros((masks, side, side), bool)
+    for mask, places in zip(inside, corners, strict=True):
+        for top, left in places:
+            mask[top : top + scaled, left : left + scaled] = True
+    return inside
 
 
 def correlation(seen: NDArray[np.bool_], scores: NDArray[np.floating]) -> NDArray[np.float32]:

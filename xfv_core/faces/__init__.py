@@ -5,7 +5,7 @@ and a ``matrix`` maps such points to such points. A box is made of edges: x0 = 0
 of the photo, x1 = W its right one.
 """
 
-from xfv_core.faces.crops import TEMPLATE, Crop, align, crop_box, cut, recut, similarity
+from xfv_core.faces.crops import TEMPLATE, Crop, align, crop_box, cut, moved, recut, similarity
 from xfv_core.faces.detect import DetectorError, Face, FaceDetector, NoFaceError, pick_central
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "align",
     "crop_box",
     "cut",
+    "moved",
     "pick_central",
     "recut",
     "similarity",

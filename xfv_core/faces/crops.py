@@ -99,8 +99,13 @@ def cut(
     size: int,
 ) -> Crop:
     """The square that ``matrix``, photo (x, y, 1) -> crop (x, y), maps to ``size`` px."""
-    inside = np.asarray(landmarks, float) @ matrix[:, :2].T + matrix[:, 2]  # (5,2)
+    inside = moved(np.asarray(landmarks, float), matrix)  # (5,2)
     return Crop(_warp(pixels, matrix, size), matrix, inside.astype(np.float32))
+
+
+def moved(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (...,2) through a (2,3) matrix."""
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
 def _warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:

@@ -21,6 +21,8 @@ from torch.nn import functional
 from xfv_core.models.blocks import Layer, TrainedModel, conv_block
 
 INPUT_SIZE = 112
+FIRES = 0.25  # of its level: a channel with a lower peak is silent
+ATLAS_COLUMNS = 12  # tiles to a row of the picture of all channels
 TINY = 1e-6
 MOSTLY = 0.5  # purity from which a channel goes by its part's name
 

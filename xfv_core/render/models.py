@@ -9,9 +9,9 @@ from typing import Any
 
 from xfv_core.confidence import Calibration
 from xfv_core.manifest import Manifest, ModelCard
+from xfv_core.models.ecnet import ATLAS_COLUMNS
 from xfv_core.render.words import tip
 
-ATLAS_COLUMNS = 12
 CROPS = {"aligned": "aligned crops", "served": "cut by our own detector", "middle": "not aligned"}
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xfv_core.explain import PartLine, PartsFound
+from xfv_core.models.ecnet import FIRES
 from xfv_core.render.pictures import data_url
 from xfv_core.results import CROP_SHOWN, Explanation, Side
 
 THUMB = 48  # px
-FIRES = 0.25  # of the channel's level
 SEEN = 32 / 112  # of the crop's side: what a thumb shows around a channel's peak
 
 

@@ -61,8 +61,8 @@ class TrainingSet:
         """
         rows = np.arange(len(self))
         held = rows % every == every - 1 if every else np.zeros(len(self), dtype=bool)
-        known = self.labels >= 0
-        away = known & (self.labels % people == people - 1) if people else ~held & held
+        away = self.labels % people == people - 1 if people else np.zeros_like(held)
+        away &= self.labels >= 0
         return rows[~held & ~away], rows[held & ~away]
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
