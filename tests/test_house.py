@@ -49,6 +49,7 @@ def rooms_used(path: Path) -> set[str]:
 
 
 MODULES = sorted(p for p in CORE.rglob("*.py") if p != CORE / "__init__.py")
+PAGE = [ROOT / "app.py", *sorted((ROOT / "page").glob("*.py"))]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(CORE)))
@@ -64,7 +65,7 @@ def test_the_core_never_imports_gradio(path: Path) -> None:
 
 
 def test_the_page_reaches_neither_training_nor_evaluation() -> None:
-    reached, todo = set(), [ROOT / "app.py", CORE / "__init__.py"]
+    reached, todo = set(), [*PAGE, CORE / "__init__.py"]
     while todo:
         path = todo.pop()
         for used in rooms_used(path) - reached:
@@ -77,9 +78,9 @@ def test_the_page_reaches_neither_training_nor_evaluation() -> None:
 def test_every_package_that_is_imported_is_pinned() -> None:
     pins = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
     pinned = {canonical(line.split("==")[0]) for line in pins.splitlines() if "==" in line}
-    used = {name.split(".")[0] for path in [*MODULES, ROOT / "app.py"] for name in imports(path)}
+    used = {name.split(".")[0] for path in [*MODULES, *PAGE] for name in imports(path)}
     packages = packages_distributions()
-    for name in used - set(sys.stdlib_module_names) - {"xfv_core"}:
+    for name in used - set(sys.stdlib_module_names) - {"xfv_core", "page"}:
         assert pinned & {canonical(d) for d in packages[name]}, f"{name} is not pinned"
 
 

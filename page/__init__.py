@@ -1,0 +1,14 @@
+"""The page: widgets and wiring only, a file per tab; every callback is a few lines that call
+xfv_core."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Uploads and results live in a folder of our own that goes when the server goes. Gradio reads both
+# settings when it is imported.
+FOLDER = tempfile.TemporaryDirectory(prefix="xfv-")
+os.environ["GRADIO_TEMP_DIR"] = FOLDER.name
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+ASSETS = Path(__file__).parent

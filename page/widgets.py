@@ -1,0 +1,74 @@
+"""What the tabs share: the verifier, the lanes of the queue, the photo widget."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from page import FOLDER
+from xfv_core import Verifier
+
+KEEP_SECONDS = 300
+VERDICTS: dict[str, Any] = {
+    "concurrency_id": "verdict",
+    "concurrency_limit": 2,
+    "api_visibility": "private",
+}
+MAPS: dict[str, Any] = {
+    "concurrency_id": "maps",
+    "concurrency_limit": 1,
+    "api_visibility": "private",
+}
+# in the queue, because a change of state is only noticed there
+SILENT: dict[str, Any] = {
+    "concurrency_limit": None,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+
+Upload = str | bytes | None  # a file of ours, or the content of a data URL
+
+verifier = Verifier()
+
+
+def file_of(payload: ImageData | None) -> Upload:
+    """The path of an upload, or the bytes of a data URL; no other file of this machine.
+
+    It stands in for the widget's own preprocessing, which decodes whatever Pillow can: what is
+    safe to decode, our own loader decides.
+    """
+    if payload is None:
+        return None
+    if payload.url and payload.url.startswith("data:"):
+        return data_of(payload.url)
+    path = Path(payload.path or "").resolve()
+    if not path.is_relative_to(Path(FOLDER.name).resolve()):
+        raise gr.Error("Upload a photo; other files are not read.", print_exception=False)
+    return str(path)
+
+
+def data_of(url: str) -> bytes:
+    """The bytes of a base64 data URL."""
+    try:
+        return base64.b64decode(url.partition(",")[2], validate=True)
+    except ValueError as error:
+        raise gr.Error("This data URL is damaged.", print_exception=False) from error
+
+
+def photo_widget(label: str, elem_id: str) -> gr.Image:
+    """Upload, camera or clipboard, its content read by our own loader only."""
+    photo = gr.Image(
+        label=label,
+        type="filepath",
+        sources=["upload", "webcam", "clipboard"],
+        webcam_options=gr.WebcamOptions(mirror=False),
+        buttons=["fullscreen"],
+        height="var(--photo-height)",
+        elem_id=elem_id,
+    )
+    vars(photo)["preprocess"] = file_of
+    return photo
