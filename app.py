@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import gradio as gr
@@ -9,6 +10,7 @@ import typer
 
 from page import ASSETS  # before Gradio, which reads its settings when it is imported
 from page.camera import live_camera
+from page.explorer import BUNDLED, explorer
 from page.two_photos import two_photos
 from page.widgets import KEEP_SECONDS, verifier
 from xfv_core import render
@@ -23,8 +25,8 @@ THEME = gr.themes.Base(
 MAX_UPLOAD = "40mb"
 
 
-def build() -> gr.Blocks:
-    """The page."""
+def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
+    """The page. ``galleries``: folders or data sets on the Hub that the Explorer offers."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP_SECONDS)) as blocks:
         gr.HTML(render.HEADER)
         with gr.Tabs(elem_id="jobs"):
@@ -32,6 +34,8 @@ def build() -> gr.Blocks:
                 two_photos()
             with gr.Tab("Live camera"):
                 live_camera()
+            with gr.Tab("Explorer"):
+                explorer(galleries)
             with gr.Tab("Models"):
                 atlases = {
                     name: (ASSETS / f"atlas_{name}.png").read_bytes()
@@ -46,12 +50,15 @@ def main(
     port: int = 7860,
     host: Annotated[str, typer.Option(help="0.0.0.0 lets others in; cameras need HTTPS.")] = "",
     share: Annotated[bool, typer.Option(help="A public link for one week, open to all.")] = False,
+    gallery: Annotated[
+        list[str] | None, typer.Option(help="Folder, or OWNER/NAME on the Hub, for the Explorer.")
+    ] = None,
 ) -> None:
     """Serve the page."""
     verifier.model(verifier.manifest.default)
     files = (ASSETS / name for name in ("patches.js", "parts.js"))
     scripts = [file.read_text(encoding="utf-8") for file in files]
-    build().launch(
+    build([BUNDLED, *(gallery or ())]).launch(
         server_name=host or None,
         server_port=port,
         share=share,

@@ -4,9 +4,10 @@
 
   const draw = (button) => {
     const list = button.closest("[data-channels]");
+    const shown = button.closest(".xfv-maps");
     const maps = JSON.parse(list.dataset.channels)[button.dataset.channel];
     ["a", "b"].forEach((side, i) => {
-      const group = document.querySelector(`#maps [data-channel-map=${side}]`);
+      const group = shown.querySelector(`[data-channel-map=${side}]`);
       group.replaceChildren();
       maps[i].forEach((row, y) => row.forEach((value, x) => {
         if (value < 0.05) return;
@@ -16,7 +17,7 @@
         group.append(dot);
       }));
     });
-    document.querySelector("#maps .xfv-match").textContent =
+    shown.querySelector(".xfv-match").textContent =
       `${button.dataset.name}: dots show where its strongest channel (${button.title}) fires; ` +
       "a full dot is as strong as it gets.";
     list.querySelectorAll("button").forEach((other) =>
@@ -24,7 +25,7 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#maps button[data-channel]");
+    const button = event.target.closest?.(".xfv-maps button[data-channel]");
     if (button) draw(button);
   });
 }

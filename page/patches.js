@@ -11,10 +11,10 @@
   };
 
   const draw = () => {
-    const bars = document.querySelector("#maps [data-facts]");
-    if (!bars || !picked) return;
+    const bars = picked?.holder.querySelector("[data-facts]");
+    if (!bars) return;
     const facts = JSON.parse(bars.dataset.facts);
-    const { side, patch } = picked;
+    const { holder, side, patch } = picked;
     const other = side === "a" ? "b" : "a";
     const count = facts.grid ** 2;
     const met = [...Array(count).keys()].map(
@@ -27,7 +27,7 @@
       const width = facts.size - 2 * inset;
       mark(group, "rect", { x: x + inset, y: y + inset, width, height: width, rx: 1.5 }, name);
     };
-    const [here, there] = [side, other].map((s) => document.querySelector(`#maps [data-marks=${s}]`));
+    const [here, there] = [side, other].map((s) => holder.querySelector(`[data-marks=${s}]`));
     if (!here || !there) return;
     [here, there].forEach((group) => group.replaceChildren());
     square(here, patch, "picked");
@@ -41,26 +41,34 @@
     square(there, best, "best");
     const signed = (v) => (v < 0 ? "−" : "+") + Math.abs(v).toFixed(4);
     const sides = { a: "first", b: "second" };
-    document.querySelector("#maps .xfv-match").textContent =
+    holder.querySelector(".xfv-match").textContent =
       `This patch of the ${sides[side]} photo (${facts.places[side][patch]}) adds ` +
       `${signed(facts[side][patch])} to the similarity. Dots: what it gains (green) or loses ` +
       `(pink) at each patch of the ${sides[other]} photo; the most, ${signed(met[best])}, at the ` +
       `outlined one (${facts.places[other][best]}).`;
-    document.querySelectorAll("#maps button[data-patch]").forEach((button) => button.setAttribute(
+    holder.querySelectorAll("button[data-patch]").forEach((button) => button.setAttribute(
       "aria-pressed", button.dataset.side === side && Number(button.dataset.patch) === patch));
   };
 
+  // what shows maps stays, what it shows is replaced: by another pair, or by a better view of it
+  const watched = new WeakSet();
+  const watch = (holder) => {
+    if (watched.has(holder)) return;
+    watched.add(holder);
+    let known = holder.querySelector("[data-facts]")?.dataset.facts;
+    new MutationObserver(() => {
+      const now = holder.querySelector("[data-facts]")?.dataset.facts;
+      if (now !== known && picked?.holder === holder) picked = null;
+      known = now;
+      if (picked?.holder === holder && !holder.querySelector(".marks > *")) draw();
+    }).observe(holder, { childList: true, subtree: true });
+  };
   document.addEventListener("click", (event) => {
-    const target = event.target.closest?.("#maps [data-patch]");
-    if (!target) return;
-    picked = { side: target.dataset.side, patch: Number(target.dataset.patch) };
+    const target = event.target.closest?.("[data-patch]");
+    const holder = target?.closest(".xfv-holder");
+    if (!holder) return;
+    watch(holder);
+    picked = { holder, side: target.dataset.side, patch: Number(target.dataset.patch) };
     draw();
   });
-  let known = null;
-  new MutationObserver(() => {
-    const now = document.querySelector("#maps [data-facts]")?.dataset.facts;
-    if (now !== known) picked = null; // another pair; a refined view of the same one keeps the pick
-    known = now;
-    if (picked && !document.querySelector("#maps .marks > *")) draw();
-  }).observe(document.getElementById("maps"), { childList: true, subtree: true });
 }

@@ -207,7 +207,7 @@ def two_photos() -> None:
                 summands = gr.Radio(render.VIEWS, value="evidence", label="Show")
         with gr.Tab("Parts") as parts:
             gr.HTML(render.about("parts"))
-    view = gr.HTML(render.waiting(), elem_id="maps")
+    view = gr.HTML(render.waiting(), elem_id="maps", elem_classes="xfv-holder")
     with gr.Row(elem_id="view-controls"):
         with gr.Column(min_width=200, scale=2):
             strength = gr.Slider(0, 100, value=85, step=1, label="Strength of the colours, %")

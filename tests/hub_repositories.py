@@ -43,11 +43,11 @@ class Repositories:
                 return self._create(json.loads(body))
             case ["api", "validate-yaml"]:
                 return 200, {"errors": [], "warnings": []}
-            case ["api", "models", owner, name, "preupload", "main"]:
-                if (repo_id := f"{owner}/{name}") in self.files:
+            case ["api", kind, owner, name, "preupload", "main"]:
+                if (repo_id := _place(kind, owner, name)) in self.files:
                     asked = json.loads(body)["files"]
                     return 200, {"files": [self._mode(repo_id, file["path"]) for file in asked]}
-            case [_, _, "info", "lfs", "objects", "batch"]:
+            case [*_, "info", "lfs", "objects", "batch"]:
                 return 200, {"objects": [self._upload(o) for o in json.loads(body)["objects"]]}
             case ["lfs", "verify"]:
                 sent = json.loads(body)
@@ -56,13 +56,14 @@ class Repositories:
             case ["lfs", oid]:
                 self._blobs[oid] = body
                 return 200, {}
-            case ["api", "models", owner, name, "commit", "main"]:
-                if (repo_id := f"{owner}/{name}") in self.files:
+            case ["api", kind, owner, name, "commit", "main"]:
+                if (repo_id := _place(kind, owner, name)) in self.files:
                     return self._commit(repo_id, [json.loads(line) for line in body.splitlines()])
         return 404, {"error": "Repository not found"}
 
     def _create(self, asked: dict[str, Any]) -> Answer:
-        repo_id = f"{asked['organization']}/{asked['name']}"
+        kind = f"{asked.get('type') or 'model'}s"
+        repo_id = _place(kind, asked["organization"], asked["name"])
         url = {"url": f"{self._endpoint}/{repo_id}"}
         if repo_id in self.files:
             return 409, {**url, "error": "You already created this model repo"}
@@ -72,7 +73,7 @@ class Repositories:
         return 200, url
 
     def _mode(self, repo_id: str, path: str) -> dict[str, Any]:
-        large, there = path.endswith(".safetensors"), self.files[repo_id].get(path)
+        large, there = path.endswith((".safetensors", ".parquet")), self.files[repo_id].get(path)
         oid = None
         if there is not None:
             git = b"blob %d\0" % len(there) + there
@@ -101,3 +102,8 @@ class Repositories:
             self._serve(repo_id, revision, path, data)
         url = f"{self._endpoint}/{repo_id}/commit/{revision}"
         return 200, {"commitOid": revision, "commitUrl": url}
+
+
+def _place(kind: str, owner: str, name: str) -> str:
+    """The repository's place among the files; that of models has no name of its own."""
+    return f"{owner}/{name}" if kind == "models" else f"{kind}/{owner}/{name}"

@@ -206,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _repo(self) -> str | None:
         """The repository that is asked about: /api/models/{repo}/revision/main, or without."""
         path = urlsplit(self.path).path.removesuffix("/revision/main")
-        repo_id = path.removeprefix("/api/models/")
+        repo_id = path.removeprefix("/api/").removeprefix("models/")
         return repo_id if repo_id in self.server.hub.written.files else None
 
     def _error(self, status: int, code: str) -> None:

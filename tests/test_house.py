@@ -20,8 +20,8 @@ FLOORS = {
     **dict.fromkeys(("overlay", "describe"), 5),
     "results": 6,
     "verifier": 7,
-    **dict.fromkeys(("gallery", "publish", "live"), 8),
-    **dict.fromkeys(("evaluation", "training", "render"), 9),
+    **dict.fromkeys(("gallery", "live"), 8),
+    **dict.fromkeys(("evaluation", "training", "render", "publish"), 9),
     "__main__": 10,
 }
 RESEARCH = {"training", "evaluation"}

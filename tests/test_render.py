@@ -15,6 +15,7 @@ from xfv_core import Verdict, render
 from xfv_core.confidence import Calibration
 from xfv_core.fidelity import Fidelity
 from xfv_core.manifest import Manifest, ModelCard, load_manifest
+from xfv_core.render.charts import reliability
 
 VERDICT = Verdict(
     similarity=0.61,
@@ -122,7 +123,7 @@ def test_every_model_stands_with_licence_result_and_reliability(calibration: Cal
     for card in manifest.models.values():
         assert escape(card.title) in page and escape(card.license) in page
     assert page.index(escape(manifest.card(manifest.default).title)) < page.index("</summary>")
-    circles = Tags(render.reliability(calibration)).seen.count("circle")
+    circles = Tags(reliability(calibration.reliability)).seen.count("circle")
     assert circles == len(calibration.reliability)
 
 

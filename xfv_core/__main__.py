@@ -301,6 +301,64 @@ def train(
     run(config, data, out, cache, until)
 
 
+gallery = typer.Typer(no_args_is_help=True, help="Results of a whole pair set, for the Explorer.")
+app.add_typer(gallery, name="gallery")
+
+
+@gallery.command("build")
+def gallery_build(
+    pairs: Pairs,
+    out: Annotated[Path, typer.Option(help="Folder of the gallery; the same resumes.")],
+    images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
+    aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
+    model: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    sample: Annotated[int, typer.Option(help="Pairs with maps besides all errors.")] = 100,
+    seed: int = 0,
+    partial: Partial = False,
+) -> None:
+    """Verdicts for every pair, maps for errors and a sample; shared out by accelerate launch."""
+    import torch
+    from accelerate import PartialState
+    from tqdm import tqdm
+
+    from xfv_core.evaluation.gallery import Plan, build_shards, finish
+    from xfv_core.evaluation.pairs import PhotoStore, read_pairs
+
+    pair_set = read_pairs(pairs)
+    store = images or pair_set.root or Path(pairs).parent
+    if partial:
+        with PhotoStore(store) as photos:
+            pair_set = pair_set.having(photos)
+    verifier, workers = Verifier(), PartialState(cpu=not torch.cuda.is_available())
+    plan = Plan(pair_set, store, aligned, model or ["sface"], sample=sample, seed=seed)
+    bar = tqdm(disable=not workers.is_main_process, unit="shard")
+
+    def steps(done: int, todo: int) -> None:
+        bar.total = todo
+        bar.update(done - bar.n)
+
+    process = (workers.process_index, workers.num_processes)
+    build_shards(verifier, plan, out, process=process, steps=steps)
+    workers.wait_for_everyone()
+    if workers.is_main_process:
+        typer.echo(finish(verifier, plan, out).to_json())
+
+
+@gallery.command("push")
+def gallery_push(
+    folder: Path,
+    repo_id: Annotated[str, typer.Option(help="OWNER/NAME of a data set on the Hub.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="A new data set is private else.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; show it.")] = False,
+) -> None:
+    """Send a gallery to the Hub; HF_TOKEN has to be a token that may write there."""
+    from xfv_core.publish import push_gallery
+
+    typer.echo(push_gallery(folder, repo_id, public=public, dry_run=dry_run).listing)
+
+
 @app.command()
 def publish(
     model: Model,

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from xfv_core.describe import describe, describe_parts, describe_sum
 from xfv_core.explain import Maps
 from xfv_core.faces import Crop, Face, recut
 from xfv_core.fidelity import Fidelity
 from xfv_core.images import Photo
-from xfv_core.overlay import encode, overlay_crop, overlay_photo, side_by_side
+from xfv_core.overlay import encode, overlay_crop, overlay_photo, shared_scale, side_by_side
 
 CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, not blown up
 PHOTO_SHOWN = 800  # px on the long side
@@ -67,6 +68,9 @@ class Portrait:
         linear = matrix[:, :2] * grow
         shift = matrix[:, :2] @ np.full(2, (grow - 1) / 2) + matrix[:, 2]
         return np.asarray(small), np.column_stack([linear, shift])
+
+
+Pair = tuple[Portrait, Portrait]
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,24 @@ class Explanation:
             "fidelity": self.fidelity and _plain(vars(self.fidelity)),
             "maps": {"a": self.maps.a.tolist(), "b": self.maps.b.tolist()},
         }
+
+
+def explanation_of(
+    verdict: Verdict,
+    maps: Maps,
+    pair: Pair,
+    fidelity: Fidelity | None = None,
+    agreement: Mapping[str, float] | None = None,
+) -> Explanation:
+    """Maps of a pair, drawn on one scale and put into words."""
+    drawn = maps.drawn()
+    scale = shared_scale(drawn)
+    sentence = describe(drawn, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
+    if patches := maps.details.get("patches"):
+        sentence = f"{describe_sum(patches)}\n{sentence}"
+    if parts := maps.details.get("parts"):
+        sentence = describe_parts(parts)
+    return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity, agreement or {})
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from os import PathLike
 from typing import Any
 
@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.confidence import Calibration, decide
-from xfv_core.describe import describe, describe_parts, describe_sum
 from xfv_core.errors import XfvError
-from xfv_core.explain import Maps, make_explainer
+from xfv_core.explain import Explainer, Maps, make_explainer
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
 from xfv_core.fidelity import (
     Fidelity,
@@ -34,8 +33,7 @@ from xfv_core.hub import Source as WeightSource
 from xfv_core.images import Photo, load_photo
 from xfv_core.manifest import Manifest, load_manifest
 from xfv_core.models import FaceModel, adds_up, embed_all, has_parts, load_model
-from xfv_core.overlay import shared_scale
-from xfv_core.results import Explanation, Portrait, Verdict
+from xfv_core.results import Explanation, Pair, Portrait, Verdict, explanation_of
 from xfv_core.serving import Precedence, Recent
 
 KEEP_SECONDS = 300
@@ -43,7 +41,6 @@ KEEP_RESULTS = 128
 CAMERA_SIDE = 320  # px; where a camera's faces are looked for
 
 Source = Photo | bytes | str | PathLike[str]
-Pair = tuple[Portrait, Portrait]
 
 
 class RequestError(XfvError):
@@ -151,12 +148,14 @@ class Verifier:
         unreadable photo, no face, an unknown model or operating point, weights out of reach.
         """
         name = model or self.manifest.default
-        network = self.model(name, progress)
+        self.model(name, progress)
         with self._verdicts:
-            pair = self._pair(a, b, name, pick)
-            embeddings = [self._embedding(portrait, network) for portrait in pair]
-        similarity = float(np.clip(embeddings[0] @ embeddings[1], -1, 1))
-        return self.judge(similarity, pair, name, operating_point)
+            return self.verify_portraits(self._pair(a, b, name, pick), name, operating_point)
+
+    def verify_portraits(self, pair: Pair, model: str, operating_point: str) -> Verdict:
+        """``verify`` for two faces that are already cut as ``model`` wants them."""
+        one, other = (self._embedding(portrait, self.model(model)) for portrait in pair)
+        return self.judge(float(np.clip(one @ other, -1, 1)), pair, model, operating_point)
 
     def threshold(self, model: str, operating_point: str) -> float:
         """θ of a model; its published one where it is not calibrated."""
@@ -210,21 +209,28 @@ class Verifier:
         """
         explainer = make_explainer(method, **options)
         name = model or self.default_model(method)
-        verdict = self.verify(a, b, model=name, operating_point=operating_point, pick=pick)
+        self.verify(a, b, model=name, operating_point=operating_point, pick=pick)
         pair = self._pair(a, b, name, pick)
+        yield from self.explain_portraits(pair, name, explainer, operating_point)
+
+    def explain_portraits(
+        self, pair: Pair, name: str, explainer: Explainer, operating_point: str
+    ) -> Iterator[Explanation]:
+        """``explain`` for two faces that are already cut as the model ``name`` wants them."""
+        verdict = self.verify_portraits(pair, name, operating_point)
         key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
         if (known := self._recent.peek(key)) is not None:
             maps, measured = known
-            yield _explanation(verdict, maps, pair, measured, self._agreement(maps, pair))
+            yield explanation_of(verdict, maps, pair, measured, self._agreement(maps, pair))
             return
         network, (x, y) = self.model(name), (portrait.tensor() for portrait in pair)
         for maps in explainer(
             network, x, y, threshold=verdict.threshold, steps=self._verdicts.give_way
         ):
-            yield _explanation(verdict, maps, pair)
+            yield explanation_of(verdict, maps, pair)
         measured = self._fidelity(network, x, y, maps, pair, verdict.same)
         self._recent.put(key, (maps, measured))
-        yield _explanation(verdict, maps, pair, measured, self._agreement(maps, pair))
+        yield explanation_of(verdict, maps, pair, measured, self._agreement(maps, pair))
 
     def explained(self, a: Source, b: Source, **request: Any) -> Explanation:
         """The last of ``explain``: final maps with their fidelity."""
@@ -276,20 +282,3 @@ class Verifier:
 
 def _identity(pair: Pair) -> Hashable:
     return tuple(portrait.identity for portrait in pair)
-
-
-def _explanation(
-    verdict: Verdict,
-    maps: Maps,
-    pair: Pair,
-    fidelity: Fidelity | None = None,
-    agreement: Mapping[str, float] | None = None,
-) -> Explanation:
-    drawn = maps.drawn()
-    scale = shared_scale(drawn)
-    sentence = describe(drawn, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
-    if patches := maps.details.get("patches"):
-        sentence = f"{describe_sum(patches)}\n{sentence}"
-    if parts := maps.details.get("parts"):
-        sentence = describe_parts(parts)
-    return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity, agreement or {})

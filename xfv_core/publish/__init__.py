@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import huggingface_hub as hf
 from huggingface_hub import constants
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from xfv_core import __version__
-from xfv_core.errors import XfvError
 from xfv_core.hub import ROOT, load_tensors
 from xfv_core.manifest import HubFile, Manifest, ManifestError, ModelCard
 from xfv_core.publish.card import FILENAME, model_card
+from xfv_core.publish.gallery import push_gallery
+from xfv_core.publish.upload import Publication, PublishError, send
 
-__all__ = ["Publication", "PublishError", "model_card", "publish_model"]
+__all__ = ["Publication", "PublishError", "model_card", "publish_model", "push_gallery"]
 
 NOT_YET = "0" * 40
-
-
-class PublishError(XfvError):
-    """A model may not or could not be published."""
-
-
-@dataclass(frozen=True)
-class Publication:
-    """The files of a model repository by path; ``hub``: where the weights are now, if sent."""
-
-    files: Mapping[str, bytes]
-    hub: HubFile | None
-
-    @property
-    def listing(self) -> str:
-        """Path, length and sha256 of every file, a line each."""
-        return "\n".join(
-            f"{path}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
-            for path, data in self.files.items()
-        )
 
 
 def publish_model(
@@ -71,7 +51,8 @@ def publish_model(
     }
     if dry_run:
         return Publication(files, None)
-    return Publication(files, replace(hub, revision=_upload(files, repo_id, private, endpoint)))
+    revision = send(files, repo_id, private=private, endpoint=endpoint)
+    return Publication(files, replace(hub, revision=revision))
 
 
 def _place(card: ModelCard, repo_id: str) -> HubFile:
@@ -105,30 +86,3 @@ def _weights(card: ModelCard, root: Path, endpoint: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != card.sha256:
         raise PublishError(f"{path} is not the file that the manifest pins: restore it.")
     return data
-
-
-def _upload(files: Mapping[str, bytes], repo_id: str, private: bool, endpoint: str) -> str:
-    """The revision of the one commit."""
-    if (token := hf.get_token()) is None:
-        raise PublishError(
-            "Publishing needs a token of the Hub that may write: set HF_TOKEN or run hf auth login."
-        )
-    api = hf.HfApi(endpoint=endpoint, token=token)
-    additions = [hf.CommitOperationAdd(path, data) for path, data in files.items()]
-    try:
-        api.create_repo(repo_id, private=private or None, exist_ok=True)
-        return api.create_commit(repo_id, additions, commit_message="Publish with xfv").oid
-    except Exception as error:  # those of the Hub client, of HTTP and of Xet have no common base
-        raise PublishError(
-            f"Could not publish {repo_id} at {endpoint} ({_reason(error)})."
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    """What the Hub said, or the innermost cause."""
-    while not isinstance(error, HfHubHTTPError) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-        return f"{error.server_message or 'refused'}: the token may not write there"
-    text = getattr(error, "server_message", None) or str(error) or type(error).__name__
-    return text.splitlines()[0].rstrip(".:")

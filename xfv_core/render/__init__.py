@@ -5,13 +5,14 @@ URLs, so that no photo gets a file of its own.
 """
 
 from xfv_core.render.answer import answer, axis, empty_answer, problem
+from xfv_core.render.explorer import grid, opened, overview
 from xfv_core.render.live import CAMERA, camera_problem, camera_says
 from xfv_core.render.maps import curves, maps, waiting
-from xfv_core.render.models import models, reliability
+from xfv_core.render.models import models
 from xfv_core.render.words import HEADER, LIMITS, MODES, POINTS, VIEWS, WHY, about, tip
 
 __all__ = [
     "CAMERA", "HEADER", "LIMITS", "MODES", "POINTS", "VIEWS", "WHY", "about", "answer", "axis",
-    "camera_problem", "camera_says", "curves", "empty_answer", "maps", "models", "problem",
-    "reliability", "tip", "waiting",
+    "camera_problem", "camera_says", "curves", "empty_answer", "grid", "maps", "models", "opened",
+    "overview", "problem", "tip", "waiting",
 ]  # fmt: skip

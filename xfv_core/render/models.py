@@ -10,6 +10,7 @@ from typing import Any
 from xfv_core.confidence import Calibration
 from xfv_core.manifest import Manifest, ModelCard
 from xfv_core.models.ecnet import ATLAS_COLUMNS
+from xfv_core.render.charts import reliability
 from xfv_core.render.words import tip
 
 CROPS = {"aligned": "aligned crops", "served": "cut by our own detector", "middle": "not aligned"}
@@ -30,7 +31,7 @@ def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:
 def _model(card: ModelCard, atlas: bytes | None, *, unfolded: bool) -> str:
     calibration = Calibration.from_dict(card.calibration) if card.calibration else None
     measured = _results(card.results or {}) + (_calibrated(calibration) if calibration else "")
-    diagram = reliability(calibration) if calibration else ""
+    diagram = reliability(calibration.reliability) if calibration else ""
     channels = _channels(card.parts, atlas) if card.parts and atlas else ""
     return (
         f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
@@ -140,33 +141,6 @@ def _calibrated(c: Calibration) -> str:
         "are off by more than chance.",
     )
     return _table((escape(c.dataset), "Pairs", off), rows, escaped=True)
-
-
-def reliability(c: Calibration) -> str:
-    """SVG: observed share of same-person pairs against the stated probability, a dot per bin."""
-    side = 200
-    dots = "".join(
-        f'<circle cx="{b.mean_p * side:.1f}" cy="{(1 - b.genuine) * side:.1f}" r="4">'
-        f"<title>{b.n:,} pairs: stated {_percent(b.mean_p)}, observed {_percent(b.genuine)}</title>"
-        "</circle>"
-        for b in c.reliability
-    )
-    label = (
-        f"Reliability: {len(c.reliability)} bins of equal size; the closer to the diagonal, the "
-        "better the stated probability"
-    )
-    return (
-        f'<svg class="xfv-reliability" viewBox="-34 -8 {side + 44} {side + 50}" role="img" '
-        f'aria-label="{label}">'
-        f'<path d="M0 {side}L{side} 0" stroke="var(--soft)" stroke-dasharray="4 3"/>'
-        f'<path d="M0 0V{side}H{side}" fill="none" stroke="var(--line)"/>{dots}'
-        f'<text x="0" y="{side + 16}" text-anchor="middle">0</text>'
-        f'<text x="{side}" y="{side + 16}" text-anchor="middle">1</text>'
-        f'<text x="-6" y="6" text-anchor="end">1</text>'
-        f'<text x="{side / 2}" y="{side + 32}" text-anchor="middle">stated P(same person)</text>'
-        f'<text transform="rotate(-90)" x="{-side / 2}" y="-16" text-anchor="middle">'
-        "observed</text></svg>"
-    )
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, escaped: bool = False) -> str:

@@ -1,0 +1,84 @@
+"""A gallery -> a data set on the Hub, whose viewer shows its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import huggingface_hub as hf
+from huggingface_hub import constants
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from xfv_core.gallery import Gallery, Info
+from xfv_core.gallery.files import INFO
+from xfv_core.publish.upload import Publication, PublishError, send
+
+BODY = """
+# {info.name}, explained by xfv
+
+Verdicts of face verification networks on {info.n_pairs:,} pairs of photos, with the maps that
+explain them. Made by `python -m xfv_core gallery build`, to be looked at with
+`python app.py --gallery OWNER/NAME`.
+
+- Crops: {info.path}; photos without a face, left out: {lost}
+- Maps are stored for all errors and {info.sample} more pairs, drawn with seed {info.seed}
+- xfv {info.version}
+
+{models}
+
+`pairs-MODEL` has a row per pair: label, cosine similarity, P(same person) at equal odds, verdict
+at the threshold below, deletion gain of each method's map against chance, mean rank correlation
+between methods, and the maps: int8 steps of 1/127 of `peak`. `photos-*` holds the crops.
+
+The photos show people. Whoever publishes or uses this data set answers for having the right to,
+and for the terms of the pair set it was made from.
+"""
+
+
+def push_gallery(
+    folder: Path,
+    repo_id: str,
+    *,
+    public: bool = False,
+    dry_run: bool = False,
+    endpoint: str | None = None,
+) -> Publication:
+    """Send a gallery to the data set ``repo_id`` (owner/name) in one commit.
+
+    Faces are personal data: a new data set is private unless ``public``. ``dry_run`` sends
+    nothing and needs no token. Raises PublishError, GalleryError where ``folder`` holds none.
+    """
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"{repo_id!r} is not an OWNER/NAME that the Hub takes.") from error
+    info = Gallery(folder).info
+    files = {"README.md": str(gallery_card(info)).encode()}
+    files |= {name: (folder / name).read_bytes() for name in [INFO, *_tables(info)]}
+    if not dry_run:
+        endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        send(files, repo_id, private=not public, endpoint=endpoint, repo_type="dataset")
+    return Publication(files, None)
+
+
+def gallery_card(info: Info) -> hf.DatasetCard:
+    """README.md of the data set: each table is a configuration of its own."""
+    data = hf.DatasetCardData(
+        task_categories=["image-classification"],
+        tags=["face-verification", "explainability"],
+        pretty_name=f"{info.name}, explained by xfv",
+        configs=[{"config_name": Path(name).stem, "data_files": name} for name in _tables(info)],
+    )
+    models = "\n".join(
+        f"- `{name}`: decided at cosine {found.threshold:.4f} ({found.operating_point}), weights "
+        f"sha256 `{found.sha256}`, maps by {', '.join(found.methods)}"
+        for name, found in info.models.items()
+    )
+    lost = f"{len(info.lost):,}"
+    return hf.DatasetCard(
+        f"---\n{data.to_yaml()}\n---\n{BODY.format(info=info, lost=lost, models=models)}"
+    )
+
+
+def _tables(info: Info) -> list[str]:
+    return sorted({file for found in info.models.values() for file in (found.pairs, found.photos)})
