@@ -8,7 +8,11 @@ from typing import Annotated
 import gradio as gr
 import typer
 
-from page import ASSETS  # before Gradio, which reads its settings when it is imported
+from page import (
+    ASSETS,
+    SCRIPTS,
+    STYLE,
+)  # before Gradio, which reads its settings when it is imported
 from page.camera import live_camera
 from page.explorer import BUNDLED, explorer
 from page.two_photos import two_photos
@@ -31,7 +35,7 @@ def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
         gr.HTML(render.HEADER)
         with gr.Tabs(elem_id="jobs"):
             with gr.Tab("Two photos"):
-                two_photos()
+                two_photos(blocks)
             with gr.Tab("Live camera"):
                 live_camera()
             with gr.Tab("Explorer"):
@@ -56,15 +60,13 @@ def main(
 ) -> None:
     """Serve the page."""
     verifier.model(verifier.manifest.default)
-    files = (ASSETS / name for name in ("patches.js", "parts.js"))
-    scripts = [file.read_text(encoding="utf-8") for file in files]
     build([BUNDLED, *(gallery or ())]).launch(
         server_name=host or None,
         server_port=port,
         share=share,
         theme=THEME,
-        css_paths=ASSETS / "page.css",
-        js=f"() => {{ {' '.join(f'({script})();' for script in scripts)} }}",
+        css=STYLE,
+        js=f"() => {{ {' '.join(f'({script})();' for script in SCRIPTS)} }}",
         max_file_size=MAX_UPLOAD,
         show_error=False,
         run_history=False,

@@ -104,7 +104,7 @@ def explorer(sources: Sequence[str]) -> None:
     with gr.Row(elem_id="explorer-filter"):
         outcome = gr.Dropdown(list(OUTCOMES), value="all", label="Show")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="In order")
-        low = gr.Slider(0, 100, value=0, step=1, label="Confidence from, %")
+        low = gr.Slider(0, 100, value=0, step=1, label="Sure from, %")
         high = gr.Slider(0, 100, value=100, step=1, label="to, %")
     grid = gr.HTML(
         pairs(first, shown, "all", ORDERS[0], 0, 100, "", 0),

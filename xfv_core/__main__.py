@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -312,6 +312,7 @@ def gallery_build(
     images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
     aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
     model: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    name: Annotated[str, typer.Option(help="What the page calls the pairs.")] = "",
     sample: Annotated[int, typer.Option(help="Pairs with maps besides all errors.")] = 100,
     seed: int = 0,
     partial: Partial = False,
@@ -329,6 +330,7 @@ def gallery_build(
     if partial:
         with PhotoStore(store) as photos:
             pair_set = pair_set.having(photos)
+    pair_set = replace(pair_set, name=name or pair_set.name)
     verifier, workers = Verifier(), PartialState(cpu=not torch.cuda.is_available())
     plan = Plan(pair_set, store, aligned, model or ["sface"], sample=sample, seed=seed)
     bar = tqdm(disable=not workers.is_main_process, unit="shard")

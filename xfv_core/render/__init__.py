@@ -9,10 +9,11 @@ from xfv_core.render.explorer import grid, opened, overview
 from xfv_core.render.live import CAMERA, camera_problem, camera_says
 from xfv_core.render.maps import curves, maps, waiting
 from xfv_core.render.models import models
-from xfv_core.render.words import HEADER, LIMITS, MODES, POINTS, VIEWS, WHY, about, tip
+from xfv_core.render.report import TITLES, report
+from xfv_core.render.words import HEADER, LIMITS, MODES, POINTS, VIEWS, WHY, about, link, tip
 
 __all__ = [
-    "CAMERA", "HEADER", "LIMITS", "MODES", "POINTS", "VIEWS", "WHY", "about", "answer", "axis",
-    "camera_problem", "camera_says", "curves", "empty_answer", "grid", "maps", "models", "opened",
-    "overview", "problem", "tip", "waiting",
+    "CAMERA", "HEADER", "LIMITS", "MODES", "POINTS", "TITLES", "VIEWS", "WHY", "about", "answer",
+    "axis", "camera_problem", "camera_says", "curves", "empty_answer", "grid", "link", "maps",
+    "models", "opened", "overview", "problem", "report", "tip", "waiting",
 ]  # fmt: skip

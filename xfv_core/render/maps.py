@@ -24,14 +24,17 @@ def waiting(message: str = "The maps appear here once two faces are compared.") 
     return f'<div class="xfv xfv-maps"><div class="xfv-pair">{frames}</div></div>'
 
 
-def maps(explanation: Explanation) -> str:
+def maps(explanation: Explanation, *, whole_photo: bool = True) -> str:
     """Both photos under their maps, the legend, what the maps show and how far to trust them.
+
+    ``whole_photo``: also on the photos that the faces were cut from, once the maps are final.
 
     The strength of the colours is the page's CSS variable ``--xfv-strength``: photo and overlay
     lie on top of each other, so that the slider needs no answer from the server.
     """
     final = explanation.fidelity is not None
-    views = _pair(explanation, "crop") + (_pair(explanation, "photo") if final else "")
+    views = _pair(explanation, "crop")
+    views += _pair(explanation, "photo") if final and whole_photo else ""
     legend = legend_html(explanation.scale, explanation.maps.unit)
     done = round(100 * explanation.maps.progress)
     said = escape(explanation.sentence)

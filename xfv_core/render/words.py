@@ -50,6 +50,15 @@ def about(method: str) -> str:
     return f'<p class="xfv xfv-about">{ABOUT[method]}</p>'
 
 
+def link(query: str) -> str:
+    """A button that copies the address of this view."""
+    return (
+        f'<div class="xfv"><button type="button" class="xfv-link" data-link="{escape(query)}" '
+        'title="Settings, and the pair if it is an example; never a photo of yours">'
+        "Copy a link</button></div>"
+    )
+
+
 def tip(text: str, meaning: str) -> str:
     """A word or number whose meaning is one hover, tap or Tab away."""
     label = f'<button type="button" class="xfv-tip">{escape(text)}'
