@@ -13,6 +13,7 @@ from page import (
     SCRIPTS,
     STYLE,
 )  # before Gradio, which reads its settings when it is imported
+from page.api import api
 from page.camera import live_camera
 from page.explorer import BUNDLED, explorer
 from page.two_photos import two_photos
@@ -32,6 +33,7 @@ MAX_UPLOAD = "40mb"
 def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
     """The page. ``galleries``: folders or data sets on the Hub that the Explorer offers."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP_SECONDS)) as blocks:
+        api()  # first, so that its endpoints get the names they ask for
         gr.HTML(render.HEADER)
         with gr.Tabs(elem_id="jobs"):
             with gr.Tab("Two photos"):
@@ -54,6 +56,7 @@ def main(
     port: int = 7860,
     host: Annotated[str, typer.Option(help="0.0.0.0 lets others in; cameras need HTTPS.")] = "",
     share: Annotated[bool, typer.Option(help="A public link for one week, open to all.")] = False,
+    mcp: Annotated[bool, typer.Option(help="Also as MCP tools; needs gradio[mcp].")] = False,
     gallery: Annotated[
         list[str] | None, typer.Option(help="Folder, or OWNER/NAME on the Hub, for the Explorer.")
     ] = None,
@@ -73,6 +76,7 @@ def main(
         enable_monitoring=False,
         footer_links=["gradio"],
         ssr_mode=False,
+        mcp_server=mcp,
     )
 
 

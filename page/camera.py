@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page import ASSETS
+from page.limits import admit
 from page.widgets import VERDICTS, Upload, data_of, photo_widget, verifier
 from xfv_core import XfvError, render
 from xfv_core.live import Live, LiveError
@@ -14,11 +15,12 @@ from xfv_core.live import Live, LiveError
 live = Live(verifier)
 
 
-def live_reference(photo: Upload) -> str:
+def live_reference(photo: Upload, request: gr.Request) -> str:
     """The reference face under a secret of its own, for the camera's frames to name."""
     if not photo:
         return ""
     try:
+        admit(request, "verdict")
         return f'<i data-token="{live.open(photo)}"></i>'
     except XfvError as problem:
         return render.camera_problem(str(problem))

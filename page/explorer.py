@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from page import ASSETS
+from page.limits import admit
 from page.widgets import MAPS, SILENT, verifier
 from xfv_core import XfvError, render
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
@@ -76,12 +77,16 @@ def picked(event: gr.EventData) -> int:
     return int(event.row)
 
 
-def open_pair(source: str, model: str, method: str, row: int) -> Iterator[tuple[str, str]]:
+def open_pair(
+    source: str, model: str, method: str, row: int, request: gr.Request
+) -> Iterator[tuple[str, str]]:
     """One pair's verdict and ever better maps; at once where they are stored."""
     if row < 0:
         yield "", render.waiting(WAITING)
         return
+    said = ""
     try:
+        admit(request, "maps")
         found = gallery(source)
         said = render.opened(found, model, row)
         for explanation in found.explain(verifier, model, row, method):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from page import ASSETS, FOLDER, SCRIPTS, STYLE
+from page.limits import admit
 from page.widgets import Upload, verifier
 from xfv_core import Explanation, XfvError, render
 from xfv_core.results import PictureKind, Surface, all_in_one
@@ -32,11 +32,13 @@ def compare(
     model: str,
     point: str,
     asked: int,
+    request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008
 ) -> tuple[Any, ...]:
     """The answer, the faces to choose from, and a new number that asks for maps."""
     galleries = [gr.Gallery(visible=False)] * 2
     try:
+        admit(request, "verdict")
         galleries = [faces_of(photo) for photo in (photo_a, photo_b)]
         if not (photo_a and photo_b):
             return render.empty_answer(bool(photo_a or photo_b)), *galleries, 0
@@ -52,16 +54,6 @@ def compare(
         return render.problem(str(problem)), *galleries, 0
     card, calibration = verifier.manifest.card(model), verifier.calibration(model)
     return render.answer(verdict, card, calibration), *galleries, asked + 1
-
-
-def verify(photo_a: Upload, photo_b: Upload, model: str, point: str) -> dict[str, Any]:
-    """The verdict on two photos with its calibrated probability, for programs."""
-    try:
-        if not (photo_a and photo_b):
-            raise XfvError("Two photos are needed.")
-        return asdict(verifier.verify(photo_a, photo_b, model=model, operating_point=point))
-    except XfvError as problem:
-        raise gr.Error(str(problem), print_exception=False) from problem
 
 
 def faces_of(photo: Upload) -> gr.Gallery:
@@ -87,12 +79,14 @@ def explain(
     fill: str,
     adding: str,
     summands: str,
+    request: gr.Request,
 ) -> Iterator[tuple[str, Explanation | None]]:
     """Ever better maps of the pair that was just compared."""
     if not (asked and photo_a and photo_b):
         yield render.waiting(), None
         return
     try:
+        admit(request, "maps")
         for explanation in verifier.explain(
             photo_a,
             photo_b,
@@ -135,12 +129,14 @@ def report(
     fill: str,
     adding: str,
     summands: str,
+    request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008
 ) -> list[gr.DownloadButton]:
     """Every method's maps of the pair in one HTML file and in one picture."""
     if not (photo_a and photo_b):
         raise gr.Error("Two photos are needed.", print_exception=False)
     try:
+        admit(request, "report")
         found = [
             verifier.explained(
                 photo_a,

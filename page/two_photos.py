@@ -20,7 +20,6 @@ from page.pair import (
     report,
     restore,
     save,
-    verify,
 )
 from page.widgets import KEEP_SECONDS, MAPS, SILENT, VERDICTS, photo_widget, verifier
 from xfv_core import render
@@ -118,11 +117,6 @@ def two_photos(page: gr.Blocks) -> None:
                 for kind in ("HTML", "PNG")
             ]
             linked = gr.HTML(elem_id="link")
-    gr.Button(visible=False).click(
-        verify, [photo_a, photo_b, model, point], gr.JSON(visible=False),
-        api_name="verify", **{**VERDICTS, "api_visibility": "public"},
-    )  # fmt: skip
-
     pair = [photo_a, photo_b, pick_a, pick_b, model, point]
     options = [preset, mode, shape, fill, adding, summands]
     explaining = asked.change(

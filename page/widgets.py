@@ -71,4 +71,13 @@ def photo_widget(label: str, elem_id: str) -> gr.Image:
         elem_id=elem_id,
     )
     vars(photo)["preprocess"] = file_of
+    inherited = photo.async_move_resource_to_block_cache
+
+    async def local_only(path: str | Path | None) -> str | None:
+        """Gradio would fetch an address; this server asks nobody for anything."""
+        if str(path).lower().startswith(("http:", "https:")):
+            raise gr.Error("Upload the photo; addresses are not fetched.", print_exception=False)
+        return await inherited(path)
+
+    vars(photo)["async_move_resource_to_block_cache"] = local_only
     return photo

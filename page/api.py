@@ -1,0 +1,116 @@
+"""For programs and agents: verify, explain and models, as HTTP endpoints and as MCP tools.
+
+Names, parameters and the keys of the answers stay as they are within a major version.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from page import FOLDER
+from page.limits import admit
+from page.widgets import MAPS, VERDICTS, Upload, photo_widget, verifier
+from xfv_core import XfvError
+
+METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
+
+
+def verify(
+    photo_a: Upload, photo_b: Upload, model: str, point: str, request: gr.Request
+) -> dict[str, Any]:
+    """Do two photos show the same person? The verdict and its calibrated probability.
+
+    Args:
+        photo_a: a photo with a face; of several the largest is taken.
+        photo_b: another one.
+        model: a name that the tool models gives, or empty for the default.
+        point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
+
+    Returns:
+        same (bool), similarity (cosine), threshold, probability_same (at equal odds), confidence
+        (null where rule and probability disagree), notes and more.
+    """
+    try:
+        admit(request, "verdict")
+        return asdict(
+            verifier.verify(*both(photo_a, photo_b), model=model or None, operating_point=point)
+        )
+    except XfvError as problem:
+        raise gr.Error(str(problem), print_exception=False) from problem
+
+
+def explain(
+    photo_a: Upload, photo_b: Upload, method: str, model: str, point: str, request: gr.Request
+) -> tuple[dict[str, Any], str]:
+    """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
+
+    Args:
+        photo_a: a photo with a face; of several the largest is taken.
+        photo_b: another one.
+        method: occlusion, fggb (gradients), xssab, patches or parts.
+        model: a name that the tool models gives, or empty for the method's own network.
+        point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
+
+    Returns:
+        The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
+        numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
+    """
+    try:
+        admit(request, "maps")
+        found = verifier.explained(
+            *both(photo_a, photo_b), model=model or None, operating_point=point,
+            method=one_of(method),
+        )  # fmt: skip
+    except XfvError as problem:
+        raise gr.Error(str(problem), print_exception=False) from problem
+    picture = Path(tempfile.mkdtemp(dir=FOLDER.name)) / "maps.png"
+    picture.write_bytes(found.figure("png"))
+    return found.to_dict(), str(picture)
+
+
+def models() -> list[dict[str, Any]]:
+    """The networks there are: name, title, licence, whether calibrated, what explains them."""
+    return [
+        {
+            "name": card.name,
+            "title": card.title,
+            "license": card.license,
+            "calibrated": card.calibration is not None,
+            "methods": [method for method in METHODS if card.name in verifier.models_for(method)],
+        }
+        for card in verifier.manifest.models.values()
+    ]
+
+
+def both(photo_a: Upload, photo_b: Upload) -> tuple[str | bytes, str | bytes]:
+    """The photos; XfvError where one is missing."""
+    if not (photo_a and photo_b):
+        raise XfvError("Two photos are needed.")
+    return photo_a, photo_b
+
+
+def one_of(method: str) -> str:
+    """The method; XfvError where there is none of that name, baselines included."""
+    if method not in METHODS:
+        raise XfvError(f"There is no method {method!r}; choose from {', '.join(METHODS)}.")
+    return method
+
+
+def api() -> None:
+    """The endpoints; nobody sees their widgets."""
+    public = {"api_visibility": "public"}
+    with gr.Column(visible=False):
+        photos = [photo_widget(f"Photo {side}", f"api-photo-{side}") for side in "ab"]
+        model = gr.Textbox("", label="model")
+        method, point = gr.Textbox("occlusion", label="method"), gr.Textbox("balanced", label="at")
+        said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
+        ask = gr.Button()
+    ask.click(verify, [*photos, model, point], said, api_name="verify", **{**VERDICTS, **public})
+    ask.click(explain, [*photos, method, model, point], [said, picture], api_name="explain",
+              **{**MAPS, **public})  # fmt: skip
+    ask.click(models, None, said, api_name="models", **{**VERDICTS, **public})

@@ -1,0 +1,43 @@
+"""How much one visitor may ask for: the machine is shared, and no place to search for a face."""
+
+from __future__ import annotations
+
+import os
+
+import gradio as gr
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from xfv_core import XfvError
+
+PER_MINUTE = int(os.environ.get("XFV_PER_MINUTE", "40"))  # a person clicking does not reach it
+ALLOWED = {
+    what: parse(f"{max(1, round(PER_MINUTE * share))}/minute")
+    for what, share in (("verdict", 1), ("maps", 0.75), ("report", 0.15))
+}
+PROXIED = "SPACE_ID" in os.environ  # a Space is reached through the Hub's router only
+
+limiter = MovingWindowRateLimiter(MemoryStorage())
+
+
+class TooManyError(XfvError):
+    """A visitor asks for more than is fair."""
+
+
+def admit(request: gr.Request | None, what: str) -> None:
+    """Count a request of a visitor; TooManyError above what ``ALLOWED`` says.
+
+    Calls from within the server have no request and are not counted.
+    """
+    if request is None:
+        return
+    if not limiter.hit(ALLOWED[what], what, visitor(request)):
+        raise TooManyError("That is more than one visitor may ask for in a minute; wait a little.")
+
+
+def visitor(request: gr.Request) -> str:
+    """Where a request comes from; behind the Hub's router, what that says, never the client."""
+    forwarded = request.headers.get("x-forwarded-for", "") if PROXIED else ""
+    client = request.client.host if request.client else "unknown"
+    return forwarded.rpartition(",")[2].strip() or client
