@@ -363,17 +363,24 @@ def gallery_push(
 
 @app.command()
 def publish(
-    model: Model,
-    repo_id: Annotated[str, typer.Option(help="OWNER/NAME of a model repository on the Hub.")],
+    model: Annotated[str, typer.Option(help="Registry name of a model to publish.")] = "",
+    repo_id: Annotated[str, typer.Option(help="OWNER/NAME of its repository on the Hub.")] = "",
+    space: Annotated[str, typer.Option(help="Or OWNER/NAME of a Space for the page.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; show it.")] = False,
     private: Annotated[bool, typer.Option("--private", help="If the repository is new.")] = False,
 ) -> None:
-    """Send a model with card and config to the Hub; note the revision in weights.json.
+    """Send a model with card and config to the Hub and note the revision in weights.json, or
+    send the page itself to a Space.
 
     HF_TOKEN has to be a token that may write there.
     """
-    from xfv_core.publish import publish_model
+    from xfv_core.publish import PublishError, publish_model, publish_space
 
+    if space:
+        typer.echo(publish_space(space, dry_run=dry_run, private=private).listing)
+        return
+    if not (model and repo_id):
+        raise PublishError("Say what to publish: --model with --repo-id, or --space.")
     sent = publish_model(load_manifest(), model, repo_id, dry_run=dry_run, private=private)
     typer.echo(sent.listing)
     if sent.hub is None:

@@ -17,9 +17,17 @@ from xfv_core.hub import ROOT, load_tensors
 from xfv_core.manifest import HubFile, Manifest, ManifestError, ModelCard
 from xfv_core.publish.card import FILENAME, model_card
 from xfv_core.publish.gallery import push_gallery
+from xfv_core.publish.space import publish_space
 from xfv_core.publish.upload import Publication, PublishError, send
 
-__all__ = ["Publication", "PublishError", "model_card", "publish_model", "push_gallery"]
+__all__ = [
+    "Publication",
+    "PublishError",
+    "model_card",
+    "publish_model",
+    "publish_space",
+    "push_gallery",
+]
 
 NOT_YET = "0" * 40
 

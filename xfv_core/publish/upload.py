@@ -55,7 +55,10 @@ def send(
     api = hf.HfApi(endpoint=endpoint, token=token)
     additions = [hf.CommitOperationAdd(path, data) for path, data in files.items()]
     try:
-        api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True)
+        api.create_repo(
+            repo_id, repo_type=repo_type, private=private or None, exist_ok=True,
+            space_sdk="gradio" if repo_type == "space" else None,
+        )  # fmt: skip
         return api.create_commit(
             repo_id, additions, commit_message="Publish with xfv", repo_type=repo_type
         ).oid

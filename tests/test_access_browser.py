@@ -1,0 +1,63 @@
+"""The page for those who do not see it or cannot use a mouse: axe-core, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
+BAD = ("serious", "critical")
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core calls serious or critical: rule and place."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:120]}"
+        for rule in found
+        if rule["impact"] in BAD
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_tab_has_a_serious_finding(
+    open_page: Callable[..., Page], size: str, dark: bool
+) -> None:
+    page = open_page(SIZES[size], dark)
+    assert not findings(page), "empty page"
+    page.get_by_role("button", name="Thumbnail 4").click()
+    expect(page.locator("#maps .trust")).to_be_visible()
+    page.get_by_role("tab", name="Parts").click()
+    expect(page.locator("#maps .xfv-parts")).to_be_visible()
+    expect(page.locator("#maps .trust")).to_be_visible()
+    assert not findings(page), "Parts"
+    page.get_by_role("tab", name="Patches").click()
+    expect(page.locator("#maps .xfv-bars")).to_be_visible()
+    expect(page.locator("#maps .trust")).to_be_visible()
+    assert not findings(page), "Patches"
+    for tab in ("Live camera", "Explorer", "Models"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        assert not findings(page), tab
+
+
+def test_a_pair_is_compared_and_explained_with_the_keyboard_alone(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Thumbnail 1").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("Same person")
+    page.get_by_role("tab", name="Patches").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#maps .xfv-bars")).to_be_visible()
+    page.locator("#maps .xfv-bars button").first.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#maps .xfv-match")).to_contain_text("This patch of the first photo")

@@ -1,0 +1,54 @@
+"""The page -> a Space on the Hub: exactly the files that serving it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import constants
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from xfv_core.hub import ROOT
+from xfv_core.manifest import load_manifest
+from xfv_core.publish.upload import Publication, PublishError, send
+
+SERVED = (
+    "README.md", "LICENSE", "SECURITY.md", "requirements.txt", "weights.json", "app.py",
+    "page/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
+)  # fmt: skip
+RESEARCH = ("training", "evaluation")  # rooms that the page never enters
+
+
+def space_files(root: Path = ROOT) -> list[str]:
+    """Paths below ``root`` of what a Space needs, sorted; PublishError where one is missing."""
+    weights = [card.bundled for card in load_manifest(root / "weights.json").models.values()]
+    found = {name for name in weights if name}
+    for pattern in SERVED:
+        files = [path.relative_to(root) for path in root.glob(pattern) if path.is_file()]
+        if not files:
+            raise PublishError(f"{root} has no {pattern}: publish from a whole copy of the code.")
+        found |= {path.as_posix() for path in files if not {*path.parts} & {*RESEARCH}}
+    return sorted(found)
+
+
+def publish_space(
+    repo_id: str,
+    *,
+    dry_run: bool = False,
+    private: bool = False,
+    root: Path = ROOT,
+    endpoint: str | None = None,
+) -> Publication:
+    """Send the page to the Space ``repo_id`` (owner/name) in one commit; ``dry_run`` sends nothing.
+
+    Raises PublishError for a wrong name, without a token, or with what the Hub said.
+    """
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"{repo_id!r} is not an OWNER/NAME that the Hub takes.") from error
+    files = {name: (root / name).read_bytes() for name in space_files(root)}
+    if not dry_run:
+        endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        send(files, repo_id, private=private, endpoint=endpoint, repo_type="space")
+    return Publication(files, None)
