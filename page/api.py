@@ -45,7 +45,13 @@ def verify(
 
 
 def explain(
-    photo_a: Upload, photo_b: Upload, method: str, model: str, point: str, request: gr.Request
+    photo_a: Upload,
+    photo_b: Upload,
+    method: str,
+    model: str,
+    point: str,
+    detail: str,
+    request: gr.Request,
 ) -> tuple[dict[str, Any], str]:
     """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
 
@@ -55,16 +61,18 @@ def explain(
         method: occlusion, fggb (gradients), xssab, patches or parts.
         model: a name that the tool models gives, or empty for the method's own network.
         point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
+        detail: of occlusion maps: fast, standard or paper.
 
     Returns:
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
+    options = {"preset": detail} if method == "occlusion" else {}
     try:
         admit(request, "maps")
         found = verifier.explained(
             *both(photo_a, photo_b), model=model or None, operating_point=point,
-            method=one_of(method),
+            method=one_of(method), **options,
         )  # fmt: skip
     except XfvError as problem:
         raise gr.Error(str(problem), print_exception=False) from problem
@@ -108,9 +116,10 @@ def api() -> None:
         photos = [photo_widget(f"Photo {side}", f"api-photo-{side}") for side in "ab"]
         model = gr.Textbox("", label="model")
         method, point = gr.Textbox("occlusion", label="method"), gr.Textbox("balanced", label="at")
+        detail = gr.Textbox("fast", label="detail")
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
     ask.click(verify, [*photos, model, point], said, api_name="verify", **{**VERDICTS, **public})
-    ask.click(explain, [*photos, method, model, point], [said, picture], api_name="explain",
+    ask.click(explain, [*photos, method, model, point, detail], [said, picture], api_name="explain",
               **{**MAPS, **public})  # fmt: skip
     ask.click(models, None, said, api_name="models", **{**VERDICTS, **public})

@@ -1,0 +1,149 @@
+"""Many visitors at once: python scripts/visitors.py [--visitors 30 --seconds 180]
+
+Starts the page, lets every visitor ask for a verdict every 20 s and for a fast map every 60 s, each
+beginning at another moment, and prints what they met: answers, "busy", failures, seconds, and the
+memory of the server before, during and after.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import psutil
+import typer
+from gradio_client import Client, handle_file
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+PAIRS = json.loads((ROOT / "examples" / "pairs.json").read_text(encoding="utf-8"))["pairs"]
+VERDICT_EVERY, MAP_EVERY = 20, 60  # seconds
+REFUSALS = ("full", "wait a little")  # the queue's and the limit's own words
+
+
+def main(
+    visitors: int = 30,
+    seconds: int = 180,
+    rest: Annotated[int, typer.Option(help="Seconds of quiet before memory is read again.")] = 400,
+) -> None:
+    """Drive the page and print one line of JSON."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port)]
+    environment = {**os.environ, "XFV_PER_MINUTE": "100000"}  # all of them are one address
+    began = time.perf_counter()
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    log = [next(line for line in server.stdout if "Running on" in line)]
+    start_seconds = time.perf_counter() - began
+    threading.Thread(target=lambda: log.extend(server.stdout or []), daemon=True).start()
+    try:
+        memory = psutil.Process(server.pid)
+        ask(Client(f"http://127.0.0.1:{port}", verbose=False), "/verify", 0)
+        idle, peak, met = rss(memory), 0, Meetings()
+        crowd = [
+            threading.Thread(target=visit, args=(port, i, seconds, met)) for i in range(visitors)
+        ]
+        for visitor in crowd:
+            visitor.start()
+        for _ in tqdm(range(seconds), unit="s"):
+            time.sleep(1)
+            peak = max(peak, rss(memory))
+        for visitor in crowd:
+            visitor.join()
+        after = rss(memory)
+        time.sleep(rest)
+        alive = server.poll() is None
+        print(json.dumps({
+            "visitors": visitors, "seconds": seconds, "start_seconds": round(start_seconds, 1),
+            **met.summary(), "alive": alive,
+            "traceback": any("Traceback" in line for line in log),
+            "mib": {"idle": idle, "peak": peak, "after": after, "rested": rss(memory)},
+        }, indent=2))  # fmt: skip
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+class Meetings:
+    """What visitors met: seconds of the answers, counts of the rest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: dict[str, list[float]] = {"/verify": [], "/explain": []}
+        self._other: Counter[str] = Counter()
+
+    def note(self, endpoint: str, seconds: float, problem: str) -> None:
+        with self._lock:
+            if not problem:
+                self._seconds[endpoint].append(seconds)
+            elif any(words in problem for words in REFUSALS):
+                self._other[f"{endpoint} busy"] += 1
+            else:
+                self._other[f"{endpoint} failed: {problem[:120]}"] += 1
+
+    def summary(self) -> dict[str, Any]:
+        quantiles = {
+            endpoint: {
+                "answers": len(found),
+                **{f"p{q}": round(float(np.percentile(found, q)), 2) for q in (50, 95, 100)},
+            }
+            for endpoint, found in self._seconds.items()
+            if found
+        }
+        return {**quantiles, "other": dict(self._other)}
+
+
+def visit(port: int, seed: int, seconds: int, met: Meetings) -> None:
+    """One visitor: both kinds of requests at their own rhythm, one at a time."""
+    lots = random.Random(seed)
+    client = Client(f"http://127.0.0.1:{port}", verbose=False)
+    now = time.monotonic()
+    end = now + seconds
+    due = {
+        "/verify": now + lots.uniform(0, VERDICT_EVERY),
+        "/explain": now + lots.uniform(0, MAP_EVERY),
+    }
+    every = {"/verify": VERDICT_EVERY, "/explain": MAP_EVERY}
+    while (endpoint := min(due, key=lambda name: due[name])) and due[endpoint] < end:
+        time.sleep(max(0.0, due[endpoint] - time.monotonic()))
+        began, problem = time.perf_counter(), ""
+        try:
+            ask(client, endpoint, lots.randrange(len(PAIRS)))
+        except Exception as error:
+            problem = str(error) or type(error).__name__
+        met.note(endpoint, time.perf_counter() - began, problem)
+        due[endpoint] += every[endpoint]
+
+
+def ask(client: Client, endpoint: str, pair: int) -> None:
+    """One request with the photos of an example."""
+    a, b = (handle_file(ROOT / "examples" / PAIRS[pair][side]) for side in "ab")
+    asked = {
+        "/verify": ("sface", "balanced"),
+        "/explain": ("occlusion", "sface", "balanced", "fast"),
+    }
+    client.predict(a, b, *asked[endpoint], api_name=endpoint)
+
+
+def rss(process: psutil.Process) -> int:
+    """Memory in use, MiB."""
+    return round(process.memory_info().rss / 2**20)
+
+
+if __name__ == "__main__":
+    typer.run(main)
