@@ -54,7 +54,7 @@ def rectangles_on(draw: st.DrawFn, side: int) -> Tensor:
     return torch.tensor(rows_columns).transpose(1, 2)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data(), networks(), st.integers(0, 10**6))
 def test_incremental_passes_equal_whole_ones(
     data: st.DataObject, network: tuple[nn.Sequential, int], seed: int
@@ -110,23 +110,23 @@ def test_only_what_a_patch_reaches_is_computed(
     layers = nn.Sequential(around, nn.PReLU(4), point, halved, nn.Flatten(), nn.Linear(6 * 36, 5))
     photos, start = photos_of(12), torch.tensor([first])
     incremental, _ = passes(Toy(layers), photos)
-    uncovered = incremental.operations.done
+    uncovered = list(incremental.done)
     rectangles = torch.stack([start, start + 2], dim=1)
     incremental(covered(photos, rectangles), rectangles)
-    done = [now - then for now, then in zip(incremental.operations.done, uncovered, strict=True)]
+    done = [now - then for now, then in zip(incremental.done, uncovered, strict=True)]
     weights = (3 * 4 * 9, 4 * 6, 6 * 9)
     a, b, c = (2 * cells * weight for cells, weight in zip(reached, weights, strict=True))
     assert done == [a, 0, b, c, 0, 2 * 6 * 36 * 5]
-    whole = (144 * weights[0], 0, 144 * weights[1], 36 * weights[2], 0, 6 * 36 * 5)
-    assert incremental.operations.whole == whole
-    assert uncovered == tuple(2 * operations for operations in whole)
+    whole = [144 * weights[0], 0, 144 * weights[1], 36 * weights[2], 0, 6 * 36 * 5]
+    assert incremental.whole == whole
+    assert uncovered == [2 * operations for operations in whole]
 
 
 def test_covering_everything_saves_nothing() -> None:
     incremental, _ = passes(small_network(4), photos_of(9))
     everything = torch.tensor([[[0, 0], [9, 9]]])
     incremental(covered(photos_of(9), everything), everything)
-    assert incremental.operations.saved(4) == 0
+    assert incremental.saved(4) == 0
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_sface_under_patches_is_sface(sface: FaceModel, fast: bool, tolerance: f
     photos = photos_of(112)
     incremental, whole = passes(sface, photos, fast=fast)
     for grid in patch_grids(PRESETS["paper"], 112, "square", 0.0):
-        part = slice(0, len(grid), len(grid) // 3)
+        part = slice(0, len(grid), len(grid) // 2)
         x = covered(photos, grid.windows(part))
         ours, exact = incremental(x, grid.windows(part)), whole(x, grid.windows(part))
         distance = (ours - exact).square().sum(-1) / 2  # as 1 - cosine, without its rounding
@@ -193,11 +193,11 @@ def test_the_papers_masks_take_sface_less_than_two_fifths_of_the_operations(
     sface: FaceModel,
 ) -> None:
     photos, n = photos_of(112)[:1], 0
-    incremental = covered_embedder(sface, photos, fast=True)
-    uncovered = sum(incremental.operations.done)
+    incremental, _ = passes(sface, photos, fast=True)
+    uncovered = sum(incremental.done)
     for grid in patch_grids(PRESETS["paper"], 112, "square", 0.0):
-        part = slice(0, len(grid), 16)
+        part = slice(0, len(grid), 20)
         x = covered(photos, grid.windows(part))
         n += len(incremental(x, grid.windows(part))[0])
-    done = sum(incremental.operations.done) - uncovered
-    assert done < 0.4 * n * sum(incremental.operations.whole)
+    done = sum(incremental.done) - uncovered
+    assert done < 0.4 * n * sum(incremental.whole)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import singledispatch
 from typing import Protocol
 
@@ -30,30 +29,10 @@ from xfv_core.models.base import Chain, FaceModel, embed_all, has_fast_bf16
 _Step = Callable[[Changed], Changed]
 
 
-@dataclass(frozen=True)
-class Operations:
-    """Multiply-adds, layer by layer of the chain.
-
-    ``done``: so far, the pass over the uncovered photos included; ``whole``: of one pass.
-    """
-
-    done: tuple[int, ...]
-    whole: tuple[int, ...]
-
-    def saved(self, passes: int) -> float:
-        """Which share of the operations of so many whole passes was not needed."""
-        return 1 - sum(self.done) / (passes * sum(self.whole))
-
-
 class CoveredEmbedder(Protocol):
     """Embeds covered copies of P photos. ``plain``: (P,D) float32, the photos as they are."""
 
     plain: Tensor
-
-    @property
-    def operations(self) -> Operations | None:
-        """None where every copy takes a whole pass."""
-        ...
 
     def __call__(self, x: Tensor, windows: Tensor) -> Tensor:
         """(P,n,3,S,S) in [0,1] -> (P,n,D) float32, without gradients.
@@ -61,6 +40,10 @@ class CoveredEmbedder(Protocol):
         ``windows``: (n,2,2), where copies n may differ from their photos: the first (row, column),
         and one past the last.
         """
+        ...
+
+    def saved(self, passes: int) -> float:
+        """Which share of the multiply-adds of so many whole passes was not needed so far."""
         ...
 
 
@@ -73,8 +56,6 @@ def covered_embedder(model: FaceModel, photos: Tensor, *, fast: bool) -> Covered
 class WholePasses:
     """For any network."""
 
-    operations = None
-
     def __init__(self, model: FaceModel, photos: Tensor, fast: bool) -> None:
         self._model, self._fast = model, fast
         self.plain = embed_all(model, photos, fast=fast)
@@ -82,9 +63,16 @@ class WholePasses:
     def __call__(self, x: Tensor, windows: Tensor) -> Tensor:
         return embed_all(self._model, x.flatten(0, 1), fast=self._fast).unflatten(0, x.shape[:2])
 
+    def saved(self, passes: int) -> float:
+        return 0.0
+
 
 class Incremental:
-    """For a plain chain of layers, see the top of this file."""
+    """For a plain chain of layers, see the top of this file.
+
+    ``done``: multiply-adds so far, layer by layer, those of the uncovered photos included;
+    ``whole``: of one pass.
+    """
 
     def __init__(self, chain: Chain, photos: Tensor, fast: bool) -> None:
         bfloat16 = fast and has_fast_bf16(photos.device)
@@ -92,21 +80,17 @@ class Incremental:
         self._scale, self._shift = chain.scale, chain.shift
         layers = deepcopy(chain.layers).to(self._dtype) if bfloat16 else chain.layers
         self._steps: list[tuple[_Step, int]] = []  # with the weights that a cell of output takes
-        self._done: list[int] = []
-        self._whole: list[int] = []
+        self.done: list[int] = []
+        self.whole: list[int] = []
         with torch.inference_mode():
             h = self._input(photos).contiguous(memory_format=torch.channels_last)
             for layer in layers:
                 out, weights = layer(h), _weights(layer)
                 self._steps.append((_step(layer, h, out), weights))
-                self._whole.append(weights * out[0, 0].numel())
-                self._done.append(self._whole[-1] * len(photos))
+                self.whole.append(weights * out[0, 0].numel())
+                self.done.append(self.whole[-1] * len(photos))
                 h = out
             self.plain = F.normalize(h.float(), dim=1)
-
-    @property
-    def operations(self) -> Operations:
-        return Operations(tuple(self._done), tuple(self._whole))
 
     def __call__(self, x: Tensor, windows: Tensor) -> Tensor:
         (photos, n), windows = x.shape[:2], windows.to(x.device)
@@ -120,8 +104,11 @@ class Incremental:
             changed = Changed(self._input(pixels), where, photo)
             for i, (step, weights) in enumerate(self._steps):
                 changed = step(changed)
-                self._done[i] += changed.computed * weights
+                self.done[i] += changed.computed * weights
             return F.normalize(changed.rows.float(), dim=1).unflatten(0, (photos, n))
+
+    def saved(self, passes: int) -> float:
+        return 1 - sum(self.done) / (passes * sum(self.whole))
 
     def _input(self, x: Tensor) -> Tensor:
         return (x * self._scale + self._shift).to(self._dtype)

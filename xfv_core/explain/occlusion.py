@@ -8,7 +8,8 @@ mask n and e_A that of A itself, the deviation of mask n for A is, by mode,
     2 one-sided     δ(E_A[n], e_B) - δ(e_A, e_B)
     3 same on both  δ(E_A[n], E_B[n]) - δ(e_A, e_B)
 
-and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes.
+and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes. Of a
+network that is one chain only what a patch can reach is computed, see ``incremental``.
 """
 
 from __future__ import annotations
@@ -83,6 +84,9 @@ class Occlusion:
     ) -> Iterator[Maps]:
         """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], ever finer; ``threshold`` plays no part.
 
+        Their ``details["operations_saved"]``: which share of the multiply-adds of ``cost.passes``
+        whole passes was not needed (0 for networks that are no chain).
+
         ``steps`` hears the finished share after every batch and may raise to stop the work.
         """
         work, spent = self._work(model, torch.stack([a, b]).to(model.device)), 0.0
@@ -115,12 +119,7 @@ class Occlusion:
             due = done == total or done - shown >= REFINE
             shown = done if due else shown
             maps = occlusion_maps(preset, grids, self.mode, plain, covered) if due else None
-            yield (
-                done,
-                total,
-                maps,
-                embed.operations.saved(2 + 2 * done) if embed.operations else 0.0,
-            )
+            yield done, total, maps, embed.saved(2 + 2 * done)
 
     def _fill(self, photos: Tensor) -> Tensor:
         """What the patches show, broadcastable to (2,3,S,S)."""
