@@ -1,8 +1,9 @@
 """Our maps against the plain way of making them, side by side: python -m xfv_core.evaluation.bench
 
-Occlusion maps against captum's, FGGB against a loop of ``torch.autograd.grad``; each rival once as
-a user would write it and once made as fast as it goes. All contenders of a race run in turn in
-every round, and a ratio is the median over rounds, so that a busy machine slows all of them alike.
+Occlusion maps against a whole pass per mask and against captum's, FGGB against a loop of
+``torch.autograd.grad``; rivals from elsewhere once as a user would write them and once made as fast
+as they go. All contenders of a race run in turn in every round, and a ratio is the median over
+rounds, so that a busy machine slows all of them alike.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class Result:
 @dataclass(frozen=True)
 class Report:
     """One run on one machine. ``agreement``: correlations and errors of maps, by what is held
-    against what; ``peak_mib``: of this process after a verdict and all maps of ours."""
+    against what; ``operations_saved``: of whole passes, share by preset; ``peak_mib``: of this
+    process after a verdict and all maps of ours."""
 
     machine: str
     threads: int
@@ -82,6 +84,7 @@ class Report:
     live_seconds: float
     peak_mib: float
     agreement: dict[str, float]
+    operations_saved: dict[str, float]
     results: tuple[Result, ...]
 
 
@@ -110,10 +113,12 @@ def _seconds(contender: Contender) -> float:
 def occlusion_race(
     model: FaceModel, photos: Tensor, preset: str, plain: Embed, rounds: int
 ) -> Iterator[Result]:
-    """Ours against captum at as many masks, as it comes and made fast."""
+    """Ours against whole passes and against captum at as many masks, as it comes and made fast."""
     masks = PRESETS[preset].masks
     share = masks / captum_masks(preset)
-    ours = Contender("ours", lambda: final(Occlusion(preset=preset), model, photos, 0.0))
+    method = Occlusion(preset=preset)
+    ours = Contender("ours", lambda: final(method, model, photos, 0.0))
+    whole = Contender("a whole pass per mask", lambda: final(method, Opaque(model), photos, 0.0))
     rivals = [
         Contender(name, lambda e=e, n=n: captum_occlusion(e, photos, preset, n), share)  # type: ignore[misc]
         for name, e, n in (
@@ -121,7 +126,7 @@ def occlusion_race(
             ("captum, same dtype, folded, batched", fast_embed(model), BATCH),
         )
     ]
-    yield from race(f"occlusion {preset}, 2 x {masks} masks", ours, rivals, rounds)
+    yield from race(f"occlusion {preset}, 2 x {masks} masks", ours, [whole, *rivals], rounds)
 
 
 def gradient_race(
@@ -177,9 +182,13 @@ def agreement(
         ),
     }
     for preset in presets:
-        both = (Occlusion(preset=preset, bfloat16=wanted) for wanted in (True, False))
-        maps = [_both(final(method, model, photos, threshold)) for method in both]
-        found[f"occlusion {preset} and its float32, correlation"] = _correlation(*maps)
+        method, in_full = Occlusion(preset), Occlusion(preset, bfloat16=False)
+        runs = ((method, model), (in_full, model), (method, Opaque(model)))
+        ours, full, whole = (_both(final(m, net, photos, threshold)) for m, net in runs)
+        found[f"occlusion {preset} and its float32, correlation"] = _correlation(ours, full)
+        found[f"occlusion {preset} and whole passes, largest error"] = float(
+            np.abs(ours - whole).max()
+        )
     return found
 
 
@@ -237,8 +246,7 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
     verdict, model = verifier.verify(*files), verifier.model(name)
     photos = torch.stack([verifier.portrait(file, name).tensor() for file in files])
     final(FGGB(), model, photos, verdict.threshold)
-    for preset in SERVED:
-        final(Occlusion(preset=preset), model, photos, verdict.threshold)
+    maps = {p: final(Occlusion(preset=p), model, photos, verdict.threshold) for p in SERVED}
     peak, plain = _peak_mib(), plain_embed(model)
     results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
     results += gradient_race(model, photos, plain, verdict.threshold, rounds)
@@ -252,6 +260,7 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
         live_seconds=live_seconds(verifier, files),
         peak_mib=peak,
         agreement=agreement(model, photos, verdict.threshold, presets),
+        operations_saved={p: m.details["operations_saved"] for p, m in maps.items()},
         results=tuple(results),
     )
 
@@ -273,6 +282,8 @@ def written(report: Report) -> str:
     for r in report.results:
         lines.append(f"{r.what:36} {r.rival:44} {r.ours:8.4f} {r.theirs:8.4f} {r.ratio:6.2f}")
     lines += [f"{what}: {value:.7g}" for what, value in report.agreement.items()]
+    saved = report.operations_saved.items()
+    lines += [f"occlusion {preset}, operations saved: {share:.3f}" for preset, share in saved]
     return "\n".join(lines)
 
 

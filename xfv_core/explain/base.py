@@ -19,7 +19,10 @@ SMOOTH_SIGMA, SMOOTH_RADIUS = 5.0, 12  # px at SIDE; the 25x25 Gaussian of FGGB'
 
 @dataclass(frozen=True)
 class Cost:
-    """What a map cost: network passes (forward, backward: one each per image) and seconds."""
+    """What a map cost: network passes (forward, backward: one each per image) and seconds.
+
+    A pass counts as one even where most of it was reused from another.
+    """
 
     passes: int
     seconds: float

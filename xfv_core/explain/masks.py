@@ -69,6 +69,12 @@ class PatchGrid:
         rows, columns = (self.side + self.margin - self.starts[part]).T
         return windows[rows, columns][:, None]
 
+    def windows(self, part: slice) -> Tensor:
+        """(n,2,2), the first (row, column) that each mask touches, and one past the last."""
+        first = self.starts[part] - self.margin
+        end = self.starts[part] + self.size + self.margin
+        return torch.stack([first, end], dim=1).clamp(0, self.side)
+
     def spread(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Σ values[…,i] · mask[i] over the first n masks: (…,n) -> (…,S,S)."""
         places = self.side - self.size + 1

@@ -8,7 +8,8 @@ mask n and e_A that of A itself, the deviation of mask n for A is, by mode,
     2 one-sided     δ(E_A[n], e_B) - δ(e_A, e_B)
     3 same on both  δ(E_A[n], E_B[n]) - δ(e_A, e_B)
 
-and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes.
+and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes. Of a
+network that is one chain only what a patch can reach is computed, see ``incremental``.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from torch import Tensor
 
 from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Maps
+from xfv_core.explain.incremental import covered_embedder
 from xfv_core.explain.masks import PRESETS, SHAPES, SIDE, PatchGrid, Preset, patch_grids
-from xfv_core.models.base import BATCH, FaceModel, embed_all
+from xfv_core.models.base import BATCH, FaceModel
 
 MODES = (1, 2, 3)
 FILLS = ("black", "mean", "noise")
 REFINE = 64  # masks per photo between two maps of the stream
 NONE = 1e-6  # a sum of masks below this is rounding
 
-_Step = tuple[int, int, "NDArray[np.float32] | None"]
+# masks done, masks in all, maps where it is time for some, share of the operations saved so far
+_Step = tuple[int, int, "NDArray[np.float32] | None", float]
 
 
 class OcclusionError(XfvError):
@@ -81,6 +84,9 @@ class Occlusion:
     ) -> Iterator[Maps]:
         """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], ever finer; ``threshold`` plays no part.
 
+        Their ``details["operations_saved"]``: which share of the multiply-adds of ``cost.passes``
+        whole passes was not needed (0 for networks that are no chain).
+
         ``steps`` hears the finished share after every batch and may raise to stop the work.
         """
         work, spent = self._work(model, torch.stack([a, b]).to(model.device)), 0.0
@@ -89,30 +95,31 @@ class Occlusion:
             if (step := next(work, None)) is None:
                 return
             spent += perf_counter() - began
-            done, total, maps = step
+            done, total, maps, saved = step
             if steps:
                 steps(done / total)
             if maps is not None:
-                yield self._result(model, maps, done, total, spent)
+                yield self._result(model, maps, done, total, spent, saved)
 
     def _work(self, model: FaceModel, photos: Tensor) -> Iterator[_Step]:
-        """One batch at a time: (masks done, masks in all, maps where it is time for some)."""
+        """One batch at a time."""
         preset = PRESETS[self.preset]
         grids = patch_grids(preset, photos.shape[-1], self.shape, self.edge)
         fill = self._fill(photos)
-        plain = embed_all(model, photos, fast=self.bfloat16).cpu()  # (2,D)
+        embed = covered_embedder(model, photos, fast=self.bfloat16)
+        plain = embed.plain.cpu()  # (2,D)
         covered = [plain[:, None][:, :0] for _ in grids]  # each (2,n,D), n = 0 as yet
         done, shown, total = 0, 0, sum(map(len, grids))
         for index, part in _batches(grids):
             masks = grids[index].masks(part).to(photos.device)  # (n,1,S,S)
             x = torch.lerp(photos[:, None], fill[:, None], masks)  # (2,n,3,S,S)
-            embeddings = embed_all(model, x.flatten(0, 1), fast=self.bfloat16).cpu()
-            covered[index] = torch.cat([covered[index], embeddings.unflatten(0, (2, -1))], dim=1)
+            embeddings = embed(x, grids[index].windows(part)).cpu()  # (2,n,D)
+            covered[index] = torch.cat([covered[index], embeddings], dim=1)
             done += len(masks)
             due = done == total or done - shown >= REFINE
             shown = done if due else shown
             maps = occlusion_maps(preset, grids, self.mode, plain, covered) if due else None
-            yield done, total, maps
+            yield done, total, maps, embed.saved(2 + 2 * done)
 
     def _fill(self, photos: Tensor) -> Tensor:
         """What the patches show, broadcastable to (2,3,S,S)."""
@@ -123,7 +130,13 @@ class Occlusion:
         return mean if self.fill == "mean" else torch.zeros_like(mean)
 
     def _result(
-        self, model: FaceModel, maps: NDArray[np.float32], done: int, total: int, seconds: float
+        self,
+        model: FaceModel,
+        maps: NDArray[np.float32],
+        done: int,
+        total: int,
+        seconds: float,
+        saved: float,
     ) -> Maps:
         faithful = PRESETS[self.preset].faithful
         return Maps(
@@ -134,7 +147,7 @@ class Occlusion:
             cost=Cost(passes=2 + 2 * done, seconds=seconds),
             unit="share of the largest value" if faithful else "change of the cosine distance",
             progress=done / total,
-            details={**asdict(self), "masks": done},
+            details={**asdict(self), "masks": done, "operations_saved": saved},
         )
 
 
