@@ -72,7 +72,7 @@ def test_two_processes_find_the_figures_of_one(
     command = [measurement, "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
     command += ["--on", "both", "--method", "xssab", "--method", "gradcam", "--out"]
     two = tmp_path / "two"
-    kept = ["--store", str(tmp_path / "kept.json")]
+    kept = ["--result", str(tmp_path / "kept.json")]
     assert run_processes(2, ["-m", "xfv_core", *command, str(two), *kept]) == 0
     assert all((two / f"rows-{i}.jsonl").read_text().split() for i in (0, 1))
     one = json.loads(runner.invoke(app, [*command, str(tmp_path / "one")]).stdout)

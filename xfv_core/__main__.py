@@ -17,7 +17,7 @@ import typer
 from numpy.typing import NDArray
 
 from xfv_core import Verifier, XfvError, evidence
-from xfv_core.evidence import Model, Pairs
+from xfv_core.evidence import Model, Pairs, Result
 from xfv_core.manifest import load_manifest, save_manifest
 from xfv_core.results import PictureKind
 
@@ -135,6 +135,7 @@ def evaluate(
     middle: Annotated[int, typer.Option(help="Cut this square, px, and find no face.")] = 0,
     partial: Partial = False,
     store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
+    result: Result = None,
     as_json: Json = False,
     manifest: File = None,
 ) -> None:
@@ -145,14 +146,15 @@ def evaluate(
     """
     from xfv_core.evaluation.calibration import SERVED, middle_square
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
-    from xfv_core.evaluation.verification import evaluate_model
+    from xfv_core.evaluation.study import head, versions
+    from xfv_core.evaluation.verification import PROTOCOL, evaluate_model
 
     verifier = Verifier(manifest=load_manifest(manifest))
-    size = verifier.manifest.card(model).input.size
+    card = verifier.manifest.card(model)
 
     def crop(photo: bytes) -> NDArray[np.uint8]:
         if middle:
-            return middle_square(photo, middle, size)
+            return middle_square(photo, middle, card.input.size)
         return verifier.central_crop(photo, model).pixels
 
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
@@ -165,6 +167,14 @@ def evaluate(
         partial=partial,
         path="middle" if middle else SERVED,
     )
+    if result:
+        settings = {
+            "model": model, "weights": card.sha256, "pairs": pair_set.name,
+            "images": images.name if images else "lfw", "aligned": aligned,
+            "middle": middle or False, "seed": 0, "versions": versions(),
+        }  # fmt: skip
+        found = head(settings, "evaluate", PROTOCOL, table["n"]) | table
+        result.write_text(json.dumps(found, indent=2) + "\n")
     accuracy, lost = table["accuracy"], len(table["lost"])
     if store:
         kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",

@@ -6,6 +6,7 @@ The first three go over pairs, are shared out by ``accelerate launch`` and resum
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xfv_core import Verifier, XfvError
+from xfv_core.manifest import load_manifest
 
 app = typer.Typer()
 METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
@@ -28,7 +30,7 @@ Methods = Annotated[
 On = Annotated[Literal["genuine", "impostor", "both"], typer.Option(help="Which pairs.")]
 Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
 Out = Annotated[Path, typer.Option(help="Folder of rows; the same resumes.")]
-Store = Annotated[Path | None, typer.Option(help="Keep the summary here, for the report.")]
+Result = Annotated[Path | None, typer.Option(help="JSON to keep in results/, for the report.")]
 
 
 @app.command()
@@ -42,14 +44,14 @@ def fidelity(
     n: Count = 200,
     seed: int = 0,
     out: Out = Path("runs/fidelity"),
-    store: Store = None,
+    result: Result = None,
 ) -> None:
     """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost."""
     from xfv_core.evaluation.fidelity import measure_fidelity, summarise
 
     study = _study(model, pairs, images, method, on, n, seed)
     _over_processes(
-        lambda **shared: measure_fidelity(study, out, kind=kind, **shared), summarise, out, store
+        lambda **shared: measure_fidelity(study, out, kind=kind, **shared), summarise, out, result
     )
 
 
@@ -63,13 +65,13 @@ def patch_lfw(
     n: Count = 200,
     seed: int = 0,
     out: Out = Path("runs/patch-lfw"),
-    store: Store = None,
+    result: Result = None,
 ) -> None:
     """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
     from xfv_core.evaluation.patch_lfw import measure_patches, summarise
 
     study = _study(model, pairs, images, method, on, n, seed)
-    _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, store)
+    _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, result)
 
 
 @app.command()
@@ -82,13 +84,30 @@ def sanity(
     n: Count = 50,
     seed: int = 0,
     out: Out = Path("runs/sanity"),
-    store: Store = None,
+    result: Result = None,
 ) -> None:
     """Do maps depend on the weights and the order of the photos, and spare identical ones?"""
     from xfv_core.evaluation.sanity import measure_sanity, summarise
 
     study = _study(model, pairs, images, method, on, n, seed)
-    _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, store)
+    _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, result)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Markdown to write.")] = Path("RESULTS.md"),
+    manifest: Annotated[Path | None, typer.Option(help="Another weights.json.")] = None,
+) -> None:
+    """Write RESULTS.md and its curves from what has been measured."""
+    from xfv_core.evaluation import report as written
+    from xfv_core.evaluation.report import plots
+
+    found, models = written.read_results(results), load_manifest(manifest)
+    folder = results / "plots"
+    out.write_text(written.report(found, models, os.path.relpath(folder, out.parent)))
+    plots.draw(plots.pictures(list(found.values()), written.calibrations(models)), folder)
+    typer.echo(f"{out}: {len(found)} results")
 
 
 def _study(
@@ -120,7 +139,7 @@ def _over_processes(
     measure: Callable[..., None],
     summarise: Callable[[Path], dict[str, Any]],
     out: Path,
-    store: Path | None,
+    result: Path | None,
 ) -> None:
     """This process's share of the work; the first one then sums up what all of them found."""
     import torch
@@ -138,6 +157,6 @@ def _over_processes(
     workers.wait_for_everyone()
     if workers.is_main_process:
         text = json.dumps(summarise(out), indent=2) + "\n"
-        for file in {out / "summary.json", store or out / "summary.json"}:
+        for file in {out / "summary.json", result or out / "summary.json"}:
             file.write_text(text)
         typer.echo(text)

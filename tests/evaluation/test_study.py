@@ -22,6 +22,7 @@ from xfv_core.evaluation.study import (
     head,
     mean_interval,
     read_rows,
+    settings_of,
     work_through,
 )
 from xfv_core.explain import Explainer, MethodError
@@ -97,7 +98,7 @@ def test_no_row_no_summary(study: Study, tmp_path: Path) -> None:
 def test_the_head_says_command_protocol_versions_and_no_path(study: Study, tmp_path: Path) -> None:
     out = tmp_path / "out"
     rows = measure(study, out)
-    found = head(out, "sanity", "how", len(rows))
+    found = head(settings_of(out), "sanity", "how", len(rows))
     assert found["command"] == (
         f"python -m xfv_core sanity --model one cell --pairs noise --images {tmp_path.name} "
         "--on both --n 6 --seed 0 --method random"

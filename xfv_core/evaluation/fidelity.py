@@ -27,6 +27,7 @@ from xfv_core.evaluation.study import (
     finished_rows,
     head,
     mean_interval,
+    settings_of,
     share_interval,
     work_through,
 )
@@ -187,7 +188,7 @@ def summarise(out: Path) -> dict[str, Any]:
     by_chance = _accuracy(rows, [row.chance for row in rows])
     shown = _accuracy(rows, [row.chance[::-1] for row in rows])
     return {
-        **head(out, "fidelity", PROTOCOL, len(rows)),
+        **head(settings_of(out), "fidelity", PROTOCOL, len(rows)),
         "random": _areas("deletion", by_chance) | _areas("insertion", shown),
         "methods": {name: asdict(table) for name, table in tables.items()},
         "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},

@@ -32,6 +32,7 @@ from xfv_core.evaluation.study import (
     finished_rows,
     head,
     mean_interval,
+    settings_of,
     work_through,
 )
 from xfv_core.evaluation.verification import auc
@@ -200,7 +201,7 @@ def summarise(out: Path) -> dict[str, Any]:
     kinds = {kind: [r for r in rows if r.genuine == (kind == "genuine")] for kind in KINDS}
     kinds = {kind: found for kind, found in kinds.items() if found}
     return {
-        **head(out, "patch-lfw", PROTOCOL, len(rows)),
+        **head(settings_of(out), "patch-lfw", PROTOCOL, len(rows)),
         "random": {kind: _errors([r.chance for r in own], kind) for kind, own in kinds.items()},
         "methods": {
             name: {

@@ -24,6 +24,7 @@ from xfv_core.evaluation.study import (
     finished_rows,
     head,
     mean_interval,
+    settings_of,
     work_through,
 )
 from xfv_core.explain import Explainer, Maps
@@ -142,7 +143,7 @@ def summarise(out: Path) -> dict[str, Any]:
     """What was checked how, and the worst of every method over the pairs, as plain data."""
     rows = finished_rows(out, sanity_row)
     methods = {name: _table([r.methods[name] for r in rows], name) for name in rows[0].methods}
-    return {**head(out, "sanity", PROTOCOL, len(rows)), "methods": methods}
+    return {**head(settings_of(out), "sanity", PROTOCOL, len(rows)), "methods": methods}
 
 
 def _table(checked: Sequence[Checked], method: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ Which = Literal["genuine", "impostor", "both"]
 Steps = Callable[[int, int], None]
 Row = TypeVar("Row")
 SETTINGS = "settings.json"
-OPTIONS = ("model", "pairs", "images", "on", "kind", "n", "seed")  # of the commands, in settings
+OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "seed")
 
 
 class StudyError(XfvError):
@@ -165,18 +165,24 @@ def finished_rows(out: Path, build: Callable[[dict[str, Any]], Row]) -> list[Row
     raise StudyError("No pair has been measured yet.")
 
 
-def head(out: Path, measurement: str, protocol: str, n: int) -> dict[str, Any]:
-    """What every summary begins with: what was measured, how, with which command, on n pairs."""
-    settings = json.loads((out / SETTINGS).read_text())
-    words = [f"--{key} {settings[key]}" for key in OPTIONS if key in settings]
-    words += [f"--method {method}" for method in settings["methods"]]
+def settings_of(out: Path) -> dict[str, Any]:
+    """What the rows of a folder depend on."""
+    settings: dict[str, Any] = json.loads((out / SETTINGS).read_text())
+    return settings
+
+
+def head(settings: Mapping[str, Any], measurement: str, protocol: str, n: int) -> dict[str, Any]:
+    """What every result begins with: which command measured what, how, on n pairs."""
+    given = {key: settings[key] for key in OPTIONS if settings.get(key, False) is not False}
+    words = [f"--{key}" if value is True else f"--{key} {value}" for key, value in given.items()]
+    words += [f"--method {method}" for method in settings.get("methods", ())]
     return {
         "measurement": measurement,
         "command": " ".join(["python -m xfv_core", measurement, *words]),
         "protocol": protocol,
         "n": n,
         "seed": settings["seed"],
-        "settings": settings,
+        "settings": dict(settings),
     }
 
 
