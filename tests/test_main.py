@@ -153,7 +153,10 @@ def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_p
     ]
     (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
     command = ["evaluate", "--pairs", str(tmp_path / "pairs.csv"), "--json"]
+    command += ["--result", str(tmp_path / "kept.json")]
     table = json.loads(runner.invoke(app, command).stdout)
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert table.items() <= kept.items() and {"protocol", "command", "seed"} <= set(kept)
     assert table["n"] == 3
     assert table["accuracy"]["mean"] == 1
     assert 0 < table["accuracy"]["low"] < 1

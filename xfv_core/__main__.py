@@ -170,7 +170,7 @@ def evaluate(
     if result:
         settings = {
             "model": model, "weights": card.sha256, "pairs": pair_set.name,
-            "images": images.name if images else "lfw", "aligned": aligned,
+            "images": Path(images or pair_set.root or "").name, "aligned": aligned,
             "middle": middle or False, "seed": 0, "versions": versions(),
         }  # fmt: skip
         found = head(settings, "evaluate", PROTOCOL, table["n"]) | table
