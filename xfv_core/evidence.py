@@ -9,12 +9,15 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from xfv_core import Verifier, XfvError
 from xfv_core.manifest import load_manifest
+
+if TYPE_CHECKING:
+    from xfv_core.evaluation.study import Study, Which
 
 app = typer.Typer()
 METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
@@ -111,8 +114,8 @@ def report(
 
 
 def _study(
-    model: str, pairs: str, images: Path, methods: list[str] | None, on: Any, n: int, seed: int
-) -> Any:
+    model: str, pairs: str, images: Path, methods: list[str] | None, on: Which, n: int, seed: int
+) -> Study:
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.study import Study
 

@@ -68,7 +68,7 @@ def test_a_genuine_pair_wants_the_places_dissimilar_an_impostor_pair_similar() -
                 Brightness(), showing(values), (pasted(WHITE, BLACK, PLACES), WHITE), WHITE,
                 PLACES, genuine=genuine, threshold=0.9, decide_at=0.9,
             )  # fmt: skip
-            assert found.auroc == expected and found.pointing == expected
+            assert found.auroc == expected and found.pointing is bool(expected)
 
 
 def test_a_flat_map_points_nowhere() -> None:
@@ -77,7 +77,7 @@ def test_a_flat_map_points_nowhere() -> None:
         Brightness(), flat, (pasted(WHITE, BLACK, PLACES), WHITE), WHITE, PLACES,
         genuine=True, threshold=0.9, decide_at=0.9,
     )  # fmt: skip
-    assert (found.auroc, found.pointing) == (0.5, 0)
+    assert (found.auroc, found.pointing) == (0.5, False)
 
 
 def test_giving_back_the_pasted_pixels_first_brings_the_decision_back_soonest() -> None:
@@ -92,15 +92,17 @@ def test_giving_back_the_pasted_pixels_first_brings_the_decision_back_soonest() 
     assert soon[PLACES.mean() < SHARES].all()
 
 
-def test_strongest_pixels_that_tie_share_the_pointing() -> None:
+def test_of_equally_strong_pixels_one_is_drawn_by_lot() -> None:
     values = np.zeros((SIDE, SIDE))
     inside, outside = np.argwhere(PLACES)[0], np.argwhere(~PLACES)[0]
     values[tuple(inside)] = values[tuple(outside)] = -1
-    found = locate(
-        Brightness(), showing(values), (pasted(WHITE, BLACK, PLACES), WHITE), WHITE, PLACES,
-        genuine=True, threshold=0.9, decide_at=0.9,
-    )  # fmt: skip
-    assert found.pointing == 0.5
+    pair = (pasted(WHITE, BLACK, PLACES), WHITE)
+    options = {"genuine": True, "threshold": 0.9, "decide_at": 0.9}
+    hits = [
+        locate(Brightness(), showing(values), pair, WHITE, PLACES, seed=seed, **options).pointing
+        for seed in range(20)
+    ]
+    assert 0 < sum(hits) < 20
 
 
 def test_the_other_person_is_in_neither_photo_and_the_same_every_time(tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ MEASUREMENTS: dict[str, tuple[Measure, Callable[[Path], dict[str, Any]]]] = {
     "patch-lfw": (patch_lfw.measure_patches, patch_lfw.summarise),
     "sanity": (sanity.measure_sanity, sanity.summarise),
 }
+PEERS = {
+    "measurement": "peers", "command": "peers", "protocol": "in turn", "n": 4, "seed": 0,
+    "settings": {"model": "sface", "weights": "w", "versions": {"xfv": "0"}},
+    "machine": "toy", "threads": 2, "agreement": {"ours and theirs": 0.5},
+    "peak_mib": {"fggb": 700.4},
+    "races": [{"what": "a race", "rival": "they", "ours": 1.0, "theirs": 2.5, "ratio": 2.5}],
+}  # fmt: skip
 METHODS = ["xssab", "occlusion:fast,mode=3", "random"]
 
 
@@ -41,6 +48,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out = folder / "runs" / name
         measure(study, out)
         (folder / f"{name}_one.json").write_text(json.dumps(summarise(out)))
+    (folder / "peers_one.json").write_text(json.dumps(PEERS))
     (folder / "other.json").write_text("{}")
     return folder
 
@@ -63,10 +71,16 @@ def test_every_method_has_a_row_in_every_table_and_chance_stands_beside(results:
 def test_every_result_gives_protocol_command_and_seed(results: Path) -> None:
     found = read_results(results)
     text = report(found, load_manifest())
-    assert len(found) == 3
+    assert len(found) == 4
     for result in found.values():
         assert result["protocol"] in text and result["command"] in text
         assert result["seed"] == 0 and result["n"] == 4
+
+
+def test_a_race_says_who_was_how_fast(results: Path) -> None:
+    text = report(read_results(results), load_manifest())
+    assert "| a race | they | 1.000 | 2.500 | 2.50 |" in text
+    assert "| ours and theirs | 0.5000 |" in text and "| fggb | 700 |" in text
 
 
 def test_a_changed_figure_changes_the_report(results: Path) -> None:

@@ -33,6 +33,7 @@ from xfv_core.evaluation.study import (
     head,
     mean_interval,
     settings_of,
+    share_interval,
     work_through,
 )
 from xfv_core.evaluation.verification import auc
@@ -47,11 +48,11 @@ PROTOCOL = (
     f"{PATCHES} patches of {SIDE} x {SIDE} px of a 112 px face, places drawn with seed {SEED}, are "
     "pasted into the first photo: of a genuine pair from a random other person (wanted: "
     "dissimilar), of an impostor pair from the second photo (wanted: similar). AUROC of the first "
-    "photo's map against the places; pointing: whether its strongest pixel lies in one (ties "
-    "shared). Replacement: 5, 15, ... 95 % of the pixels given back, most dissimilar first where "
+    "photo's map against the places; pointing: share of pairs whose strongest pixel lies in one. "
+    "Replacement: 5, 15, ... 95 % of the pixels given back, most dissimilar first where "
     "the pair is rejected, most similar first where it is accepted, decided at the EER threshold; "
     "mean FNMR of genuine, FMR of impostor pairs over the shares, in %. Random: pixels in a random "
-    "order, drawn per pair. Normal 95 % intervals over pairs."
+    "order, drawn per pair. 95 % intervals over pairs: Wilson for pointing, else normal."
 )
 KINDS = ("genuine", "impostor")
 Mask = NDArray[np.bool_]
@@ -62,13 +63,13 @@ class Located:
     """One method on one manipulated pair.
 
     auroc : of the map against the pasted places, in [0,1], 0.5 by chance.
-    pointing : share of its strongest pixels (mostly one) that lie in them; 0 for a flat map.
+    pointing : whether its strongest pixel, of equal ones one drawn by lot, lies in one of them.
     accepted : (10,) whether the pair is taken for one person after SHARES of the first photo were
         given back.
     """
 
     auroc: float
-    pointing: float
+    pointing: bool
     accepted: Sequence[bool]
     passes: int
     seconds: float
@@ -154,10 +155,11 @@ def locate(
     """One method on a pair whose first photo was manipulated; ``original`` is what it was."""
     *_, maps = explainer(model, *pair, threshold=threshold)
     telling = -maps.a if genuine else maps.a  # high where the pasted places should be
-    strongest = telling == telling.max()
+    strongest = np.flatnonzero(telling == telling.max())
+    one = np.random.default_rng(seed).choice(strongest)
     return Located(
         auroc=auroc(telling, places),
-        pointing=0.0 if strongest.all() else float(places[strongest].mean()),
+        pointing=bool(places.flat[one]) and len(strongest) < places.size,
         accepted=give_back(model, pair, original, maps.a, decide_at, seed).tolist(),
         passes=maps.cost.passes,
         seconds=maps.cost.seconds,
@@ -214,7 +216,7 @@ def summarise(out: Path) -> dict[str, Any]:
 
 def _table(located: Sequence[Located], kind: str) -> dict[str, Any]:
     auroc, auroc_interval = mean_interval([x.auroc for x in located])
-    pointing, pointing_interval = mean_interval([x.pointing for x in located])
+    pointing, pointing_interval = share_interval([x.pointing for x in located])
     return {
         "n": len(located),
         "auroc": auroc,

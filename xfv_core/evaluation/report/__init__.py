@@ -28,7 +28,7 @@ INTRO = """# Results
 
 Written by `python -m xfv_core report` from the files in `results/` and `weights.json`; a test
 compares them. Brackets are 95 % intervals. Within a column, bold is the best or lies within the
-interval of the best. Seconds are those of the machine of the run, which had other work to do.
+interval of the best. Seconds depend on the machine and on what else it did; passes do not.
 Commands, seeds and versions stand at the end."""
 PUBLISHED = """## Published elsewhere
 
