@@ -98,6 +98,14 @@ def test_what_was_not_measured_is_listed_for_every_model(results: Path) -> None:
     assert re.search(r"- facenet: .*calibrate", missing)
 
 
+def test_a_measurement_of_other_weights_counts_as_missing(results: Path) -> None:
+    found, manifest = read_results(results), load_manifest()
+    line = "- sface: evaluate, fidelity similar, fidelity dissimilar, patch-lfw, sanity"
+    assert line in report(found, manifest)
+    found["sanity_one.json"]["settings"]["weights"] = manifest.card("sface").sha256
+    assert line.removesuffix(", sanity") + "\n" in report(found, manifest)
+
+
 def test_published_figures_stand_in_a_table_of_their_own() -> None:
     text = report({}, load_manifest())
     published = text.split("## Published elsewhere")[1].split("\n## ")[0]

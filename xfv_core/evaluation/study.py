@@ -31,6 +31,7 @@ Which = Literal["genuine", "impostor", "both"]
 Steps = Callable[[int, int], None]
 Row = TypeVar("Row")
 SETTINGS = "settings.json"
+# settings that are options of the commands
 OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "seed")
 
 

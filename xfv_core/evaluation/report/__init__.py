@@ -88,17 +88,24 @@ def _pictures(names: Mapping[str, Any], folder: str) -> str:
 
 
 def _missing(measured: Sequence[Result], manifest: Manifest) -> str:
-    """What a full report has, for every model, and this one has not."""
+    """What a full report has, for every model with its present weights, and this one has not."""
     there = {
-        (r["measurement"], r["settings"]["model"], r["settings"].get("kind", "")) for r in measured
+        (r["measurement"], r["settings"].get("kind", ""), r["settings"]["weights"])
+        for r in measured
     }
     lines = []
     for name, card in manifest.models.items():
-        absent = [" ".join(filter(None, w)) for w in WANTED if (w[0], name, w[1]) not in there]
+        absent = [" ".join(filter(None, w)) for w in WANTED if (*w, card.sha256) not in there]
         absent += [] if card.calibration else ["calibrate"]
         lines += [f"- {name}: {', '.join(absent)}"] if absent else []
     lines += [] if maps.of(measured, "peers") else ["- peers"]
-    return "\n\n".join(["## Missing", "Not measured yet:", "\n".join(lines)]) if lines else ""
+    return (
+        "\n\n".join(
+            ["## Missing", "Not measured yet, or only with other weights:", "\n".join(lines)]
+        )
+        if lines
+        else ""
+    )
 
 
 def _commands(results: Mapping[str, Result]) -> str:

@@ -11,6 +11,7 @@ Result = Mapping[str, Any]
 
 
 def of(measured: Iterable[Result], measurement: str) -> list[Result]:
+    """The results of one kind of measurement."""
     return [result for result in measured if result["measurement"] == measurement]
 
 
