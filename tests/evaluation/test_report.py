@@ -77,6 +77,15 @@ def test_every_result_gives_protocol_command_and_seed(results: Path) -> None:
         assert result["seed"] == 0 and result["n"] == 4
 
 
+def test_a_method_that_marks_nothing_gets_no_figure(results: Path) -> None:
+    found = read_results(results)
+    table = found["fidelity_one.json"]["methods"]["xssab"]
+    assert "| xssab | – |" not in report(found, load_manifest()).split("## Agreement")[0]
+    table["n_empty"] = table["n_pairs"]
+    fidelity_section = report(found, load_manifest()).split("## Fidelity")[1].split("\n## ")[0]
+    assert "| xssab | – | – | – | – | 4 |" in fidelity_section
+
+
 def test_a_race_says_who_was_how_fast(results: Path) -> None:
     text = report(read_results(results), load_manifest())
     assert "| a race | they | 1.000 | 2.500 | 2.50 |" in text

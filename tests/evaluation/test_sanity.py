@@ -23,6 +23,8 @@ from xfv_core.evaluation.sanity import (
 from xfv_core.evaluation.study import Study
 from xfv_core.explain import make_explainer
 from xfv_core.explain.base import Cost, Maps
+from xfv_core.models import load_model
+from xfv_core.models.ecnet import ECNet
 
 
 def maps(a: list[float], b: list[float]) -> Maps:
@@ -30,14 +32,25 @@ def maps(a: list[float], b: list[float]) -> Maps:
     return Maps(*arrays, "m", "toy", Cost(1, 0.1))
 
 
-def test_reinitialised_weights_are_the_same_values_elsewhere() -> None:
+def test_reinitialised_weights_are_drawn_by_the_seed_and_tell_photos_apart() -> None:
     model = Small()
+    learned = [values.clone() for values in model.parameters()]
     copy, again = reinitialised(model, 0), reinitialised(model, 0)
-    for old, new, same in zip(*(m.parameters() for m in (model, copy, again)), strict=True):
-        assert torch.equal(old.flatten().sort()[0], new.flatten().sort()[0])
+    for (name, old), new, same in zip(
+        model.named_parameters(), copy.parameters(), again.parameters(), strict=True
+    ):
         assert torch.equal(new, same)
-    pairs = zip(model.parameters(), copy.parameters(), strict=True)
-    assert any(not torch.equal(old, new) for old, new in pairs)
+        assert torch.equal(old, new) == (name == "layers.1.weight")  # the slopes of a PReLU
+        assert not name.endswith("bias") or not new.any()
+    assert all(map(torch.equal, learned, model.parameters()))
+    one, other = copy.embed(torch.rand(2, 3, 28, 28))
+    assert one @ other < 0.9999
+
+
+def test_a_network_with_parts_is_alive_without_its_training() -> None:
+    model = reinitialised(load_model("ecnet"), 0)
+    assert isinstance(model, ECNet)
+    assert (model.maps(torch.rand(1, 3, 112, 112)).amax((2, 3)) > 0).float().mean() > 0.5
 
 
 def test_swapped_maps_differ_by_nothing_others_by_their_share_of_the_peak() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xfv_core.evaluation.pairs import PhotoStore
 from xfv_core.evaluation.study import (
@@ -35,8 +35,8 @@ from xfv_core.models.base import FaceModel
 
 DISSIMILAR = 0.05  # mass of an identical pair's maps, at most
 PROTOCOL = (
-    "Re-initialised: Spearman's rank correlation of the maps with those of the same network after "
-    "the values of each of its tensors were dealt out anew (1: the map ignores what was learned). "
+    "Re-initialised: Spearman's rank correlation of the maps with those of the same network with "
+    "untrained weights (1: the map ignores what was learned; pairs with a flat map left out). "
     "Swapped: largest difference of the maps from those of the swapped pair, over their largest "
     "value (0: none). Identical: share of the maps' mass that is dissimilar when the first photo "
     f"is held against itself; at most {DISSIMILAR:.0%} for FGGB and occlusion mode 2, exactly 0 in "
@@ -64,7 +64,7 @@ class SanityRow:
 def measure_sanity(
     study: Study, out: Path, *, process: tuple[int, int] = (0, 1), steps: Steps | None = None
 ) -> None:
-    """``work_through`` a study; its seed deals out the weights."""
+    """``work_through`` a study; its seed draws the untrained weights."""
     unlearned = reinitialised(study.model, study.seed)
 
     def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> SanityRow:
@@ -101,13 +101,16 @@ def check(
 
 
 def reinitialised(model: FaceModel, seed: int) -> FaceModel:
-    """A copy that has learned nothing: within each tensor, its values in a random order."""
+    """A copy as before any training: He's normal weights, no biases; slopes of PReLU are kept."""
     generator = torch.Generator().manual_seed(seed)
     copy = deepcopy(model)
     with torch.no_grad():
-        for values in copy.parameters():
-            order = torch.randperm(values.numel(), generator=generator).to(values.device)
-            values.copy_(values.flatten()[order].view(values.shape))
+        for name, values in copy.named_parameters():
+            if values.dim() > 1:
+                fresh = torch.empty(values.shape)
+                values.copy_(nn.init.kaiming_normal_(fresh, generator=generator))
+            elif not name.endswith("weight"):
+                values.zero_()
     return copy
 
 
@@ -122,7 +125,7 @@ def dissimilar_mass(maps: Maps) -> float:
     """Σ max(-S, 0) / Σ |S| over both maps, in [0,1]; 0 for maps of zeros."""
     values = np.stack([maps.a, maps.b]).astype(np.float64)
     mass = np.abs(values).sum()
-    return float(-values[values < 0].sum() / mass) if mass > 0 else 0.0
+    return float(np.abs(values[values < 0]).sum() / mass) if mass > 0 else 0.0
 
 
 def limit(method: str) -> float | None:
@@ -151,6 +154,7 @@ def _table(checked: Sequence[Checked], method: str) -> dict[str, Any]:
     mean, interval = mean_interval(known) if known else (None, None)
     return {
         "reinitialised": mean,
+        "reinitialised_flat": len(checked) - len(known),
         "reinitialised_interval": interval,
         "reinitialised_most": max(known, default=None),
         "swapped_most": max(c.swapped for c in checked),

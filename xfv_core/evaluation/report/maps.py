@@ -41,7 +41,9 @@ def _heading(result: Result) -> str:
 
 
 def _fidelity_table(result: Result) -> str:
-    tables = [*result["methods"].values(), result["random"]]
+    methods = result["methods"].values()
+    drawn = [t if t["n_empty"] < t["n_pairs"] else {"n_empty": t["n_empty"]} for t in methods]
+    tables = [*drawn, result["random"]]
     columns = [
         [*result["methods"], "random fields"],
         column(_figures(tables, "deletion"), lowest=True),
