@@ -22,7 +22,8 @@ FLOORS = {
     "verifier": 7,
     **dict.fromkeys(("gallery", "live"), 8),
     **dict.fromkeys(("evaluation", "training", "render", "publish"), 9),
-    "__main__": 10,
+    "evidence": 10,
+    "__main__": 11,
 }
 RESEARCH = {"training", "evaluation"}
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -51,23 +52,41 @@ def test_explain_by_patches_gives_summands_that_add_up(examples: Path) -> None:
         assert sum(summands) == pytest.approx(found["verdict"]["similarity"], abs=1e-5)
 
 
-def test_fidelity_is_shared_out_over_processes_and_resumes(examples: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("measurement", ["fidelity", "patch-lfw"])
+def test_two_processes_find_the_figures_of_one(
+    measurement: str, examples: Path, tmp_path: Path
+) -> None:
     verifier = Verifier()
-    for name in ("obama", "obama2"):
+    for name in ("obama", "obama2", "biden"):
         (face,) = verifier.face_pictures(examples / f"{name}.jpg")
-        Image.fromarray(face).save(tmp_path / f"{name}.png")
-    rows = ["obama.png,obama2.png,1", "obama2.png,obama.png,1", "obama.png,obama.png,1"]
+        (tmp_path / name[:5]).mkdir(exist_ok=True)
+        Image.fromarray(face).save(tmp_path / name[:5] / f"{name}.png")
+    first, second, other = "obama/obama.png", "obama/obama2.png", "biden/biden.png"
+    rows = [
+        f"{first},{second},1",
+        f"{second},{first},1",
+        f"{first},{other},0",
+        f"{other},{second},0",
+    ]
     (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
-    command = ["fidelity", "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
-    command += ["--method", "xssab", "--method", "occlusion:fast", "--out", str(tmp_path / "out")]
-    assert run_processes(2, ["-m", "xfv_core", *command]) == 0
-    shares = [(tmp_path / "out" / f"rows-{i}.jsonl").read_text().split() for i in (0, 1)]
-    assert all(shares)
-    first = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert first == json.loads(runner.invoke(app, command).stdout)
-    assert first["n"] == 3
-    assert first["methods"]["occlusion:fast"]["deletion_gain"] > 0
-    assert set(first["agreement"]) == {"xssab | occlusion:fast"}
+    command = [measurement, "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
+    command += ["--on", "both", "--method", "xssab", "--method", "gradcam", "--out"]
+    two = tmp_path / "two"
+    kept = ["--result", str(tmp_path / "kept.json")]
+    assert run_processes(2, ["-m", "xfv_core", *command, str(two), *kept]) == 0
+    assert all((two / f"rows-{i}.jsonl").read_text().split() for i in (0, 1))
+    one = json.loads(runner.invoke(app, [*command, str(tmp_path / "one")]).stdout)
+    assert figures(json.loads((tmp_path / "kept.json").read_text())) == figures(one)
+    assert one["n"] == 4 and one["command"].startswith(f"python -m xfv_core {measurement} --model")
+
+
+def figures(summary: Any) -> Any:
+    """Everything but the seconds, to six digits."""
+    if isinstance(summary, dict):
+        return {k: figures(v) for k, v in summary.items() if k != "seconds_per_pair"}
+    if isinstance(summary, list):
+        return [figures(item) for item in summary]
+    return round(summary, 6) if isinstance(summary, float) else summary
 
 
 def test_explain_by_parts_gives_a_row_per_part(examples: Path) -> None:
@@ -134,7 +153,10 @@ def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_p
     ]
     (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
     command = ["evaluate", "--pairs", str(tmp_path / "pairs.csv"), "--json"]
+    command += ["--result", str(tmp_path / "kept.json")]
     table = json.loads(runner.invoke(app, command).stdout)
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert table.items() <= kept.items() and {"protocol", "command", "seed"} <= set(kept)
     assert table["n"] == 3
     assert table["accuracy"]["mean"] == 1
     assert 0 < table["accuracy"]["low"] < 1

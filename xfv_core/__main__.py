@@ -1,5 +1,5 @@
-"""The command line: python -m xfv_core verify | explain | models | calibrate | evaluate | fidelity
-| parts | train | publish.
+"""The command line: python -m xfv_core verify | explain | models | calibrate | evaluate | parts |
+train | publish, and the commands of ``evidence``.
 
 Heavy rooms (evaluation, training) are imported by the commands that need them.
 """
@@ -10,13 +10,14 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from xfv_core import Verifier, XfvError
+from xfv_core import Verifier, XfvError, evidence
+from xfv_core.evidence import Model, Pairs, Result
 from xfv_core.manifest import load_manifest, save_manifest
 from xfv_core.results import PictureKind
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Face verification that explains itself.",
 )
-Model = Annotated[str, typer.Option(help="Registry name; see the models command.")]
+app.add_typer(evidence.app)
 Point = Annotated[str, typer.Option("--at", help="Operating point: balanced, best_accuracy, …")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[Path | None, typer.Option("--manifest", help="Another weights.json.")]
@@ -89,7 +90,6 @@ def models(as_json: Json = False) -> None:
         typer.echo(json.dumps(rows, indent=2))
 
 
-Pairs = Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV (path_a,path_b,label), or lfw.")]
 Partial = Annotated[bool, typer.Option(help="Leave out pairs whose photos are absent.")]
 
 
@@ -135,6 +135,7 @@ def evaluate(
     middle: Annotated[int, typer.Option(help="Cut this square, px, and find no face.")] = 0,
     partial: Partial = False,
     store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
+    result: Result = None,
     as_json: Json = False,
     manifest: File = None,
 ) -> None:
@@ -145,14 +146,15 @@ def evaluate(
     """
     from xfv_core.evaluation.calibration import SERVED, middle_square
     from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
-    from xfv_core.evaluation.verification import evaluate_model
+    from xfv_core.evaluation.study import head, versions
+    from xfv_core.evaluation.verification import PROTOCOL, evaluate_model
 
     verifier = Verifier(manifest=load_manifest(manifest))
-    size = verifier.manifest.card(model).input.size
+    card = verifier.manifest.card(model)
 
     def crop(photo: bytes) -> NDArray[np.uint8]:
         if middle:
-            return middle_square(photo, middle, size)
+            return middle_square(photo, middle, card.input.size)
         return verifier.central_crop(photo, model).pixels
 
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
@@ -165,6 +167,14 @@ def evaluate(
         partial=partial,
         path="middle" if middle else SERVED,
     )
+    if result:
+        settings = {
+            "model": model, "weights": card.sha256, "pairs": pair_set.name,
+            "images": Path(images or pair_set.root or "").name, "aligned": aligned,
+            "middle": middle or False, "seed": 0, "versions": versions(),
+        }  # fmt: skip
+        found = head(settings, "evaluate", PROTOCOL, table["n"]) | table
+        result.write_text(json.dumps(found, indent=2) + "\n")
     accuracy, lost = table["accuracy"], len(table["lost"])
     if store:
         kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
@@ -183,63 +193,6 @@ def evaluate(
         f"{accuracy['mean']:.2%} (95 % interval {accuracy['low']:.2%} to {accuracy['high']:.2%}), "
         f"EER {table['eer']:.2%}, AUC {table['auc']:.4f}, photos lost: {lost}"
     )
-
-
-@app.command()
-def fidelity(
-    images: Annotated[Path, typer.Option(help="Folder or tar of aligned crops.")],
-    pairs: Pairs = "lfw",
-    model: Model = "sface",
-    method: Annotated[
-        list[str] | None, typer.Option(help="Repeatable: occlusion[:preset], fggb, patches, …")
-    ] = None,
-    on: Annotated[Literal["genuine", "impostor", "both"], typer.Option()] = "genuine",
-    kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
-    n: Annotated[int, typer.Option(help="Pairs, drawn by the seed.")] = 200,
-    seed: int = 0,
-    out: Annotated[Path, typer.Option(help="Folder of results; the same resumes.")] = Path(
-        "runs/fidelity"
-    ),
-) -> None:
-    """Do maps beat chance, and do methods agree? Over pairs; shared out by accelerate launch."""
-    import torch
-    from accelerate import PartialState
-    from tqdm import tqdm
-
-    from xfv_core.evaluation.fidelity import measure_fidelity, summarise
-    from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
-
-    verifier = Verifier()
-    calibration = verifier.calibration(model)
-    if calibration is None:
-        raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    workers = PartialState(cpu=not torch.cuda.is_available())
-    bar = tqdm(disable=not workers.is_main_process, unit="pair")
-
-    def steps(done: int, todo: int) -> None:
-        bar.total = todo
-        bar.update(done - bar.n)
-
-    measure_fidelity(
-        verifier.model(model),
-        fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
-        images,
-        method or ["occlusion:standard", "fggb"],
-        threshold=calibration.point("balanced").threshold,
-        decide_at=calibration.point("eer").threshold,
-        out=out,
-        which=on,
-        kind=kind,
-        n=n,
-        seed=seed,
-        process=(workers.process_index, workers.num_processes),
-        steps=steps,
-    )
-    workers.wait_for_everyone()
-    if workers.is_main_process:
-        text = json.dumps(summarise(out), indent=2)
-        (out / "summary.json").write_text(text + "\n")
-        typer.echo(text)
 
 
 @app.command()

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from tests.test_fidelity import SIDE, Brightness
+from tests.evaluation.noise import noise_pairs
+from tests.test_fidelity import SIDE, Brightness, OneCell
 from xfv_core.evaluation.patch_lfw import (
     SHARES,
     auroc,
     give_back,
     locate,
+    measure_patches,
+    other_person,
     pasted,
     pasted_places,
+    patch_row_of,
+    summarise,
 )
+from xfv_core.evaluation.study import Study, StudyError, read_rows
 from xfv_core.explain.base import Cost, Maps
 
 PLACES = pasted_places(SIDE)
@@ -55,18 +64,18 @@ def test_a_genuine_pair_wants_the_places_dissimilar_an_impostor_pair_similar() -
     truth = np.where(PLACES, 1.0, 0.0)
     for genuine, right in ((True, -truth), (False, truth)):
         for values, expected in ((right, 1), (-right, 0)):
-            found, _ = locate(
+            found = locate(
                 Brightness(), showing(values), (pasted(WHITE, BLACK, PLACES), WHITE), WHITE,
-                PLACES, genuine=genuine, threshold=0.9,
+                PLACES, genuine=genuine, threshold=0.9, decide_at=0.9,
             )  # fmt: skip
             assert found.auroc == expected and found.pointing is bool(expected)
 
 
 def test_a_flat_map_points_nowhere() -> None:
     flat = showing(np.zeros((SIDE, SIDE)))
-    found, _ = locate(
+    found = locate(
         Brightness(), flat, (pasted(WHITE, BLACK, PLACES), WHITE), WHITE, PLACES,
-        genuine=True, threshold=0.9,
+        genuine=True, threshold=0.9, decide_at=0.9,
     )  # fmt: skip
     assert (found.auroc, found.pointing) == (0.5, False)
 
@@ -81,3 +90,50 @@ def test_giving_back_the_pasted_pixels_first_brings_the_decision_back_soonest() 
     assert soon.sum() > late.sum()
     assert (np.diff(soon.astype(int)) >= 0).all()
     assert soon[PLACES.mean() < SHARES].all()
+
+
+def test_of_equally_strong_pixels_one_is_drawn_by_lot() -> None:
+    values = np.zeros((SIDE, SIDE))
+    inside, outside = np.argwhere(PLACES)[0], np.argwhere(~PLACES)[0]
+    values[tuple(inside)] = values[tuple(outside)] = -1
+    pair = (pasted(WHITE, BLACK, PLACES), WHITE)
+    options = {"genuine": True, "threshold": 0.9, "decide_at": 0.9}
+    hits = [
+        locate(Brightness(), showing(values), pair, WHITE, PLACES, seed=seed, **options).pointing
+        for seed in range(20)
+    ]
+    assert 0 < sum(hits) < 20
+
+
+def test_the_other_person_is_in_neither_photo_and_the_same_every_time(tmp_path: Path) -> None:
+    pairs = noise_pairs(tmp_path)
+    for i in range(6):
+        drawn = other_person(pairs, i)
+        assert drawn == other_person(pairs, i)
+        assert Path(drawn).parent not in {
+            Path(pairs.paths_a[i]).parent,
+            Path(pairs.paths_b[i]).parent,
+        }
+    with pytest.raises(StudyError, match="folder per person"):
+        other_person(replace(pairs, paths_a=("0.png",) * 6, paths_b=("1.png",) * 6), 0)
+
+
+def test_the_summary_holds_genuine_and_impostor_pairs_apart(tmp_path: Path) -> None:
+    methods = ["fggb", "random"]
+    study = Study(
+        OneCell(), noise_pairs(tmp_path), tmp_path, methods, threshold=0.3, decide_at=0.99, n=6
+    )
+    measure_patches(study, tmp_path / "out")
+    rows = read_rows(tmp_path / "out", patch_row_of)
+    table = summarise(tmp_path / "out")
+    genuine, impostor = (table["methods"]["fggb"][kind] for kind in ("genuine", "impostor"))
+    assert genuine["n"] == impostor["n"] == 3
+    accepted = {
+        kind: np.array([r.methods["fggb"].accepted for r in rows if r.genuine == kind])
+        for kind in (True, False)
+    }
+    assert genuine["error"] == pytest.approx(100 * (1 - accepted[True].mean()))  # FNMR
+    assert impostor["error"] == pytest.approx(100 * accepted[False].mean())  # FMR
+    assert impostor["error_curve"] == pytest.approx(accepted[False].mean(0))
+    by_lot = np.mean([r.chance for r in rows if not r.genuine])
+    assert table["random"]["impostor"]["error"] == pytest.approx(100 * by_lot)

@@ -205,7 +205,7 @@ def verdict_seconds(verifier: Verifier, files: Sequence[Path], rounds: int) -> f
     """Median time of a verdict on two photos never seen before, everything loaded."""
     times = []
     for i in range(rounds + 1):
-        fresh = [_never_seen(file, i) for file in files]
+        fresh = [never_seen(file, i) for file in files]
         began = perf_counter()
         verifier.verify(*fresh)
         times.append(perf_counter() - began)
@@ -227,7 +227,7 @@ def live_seconds(verifier: Verifier, files: Sequence[Path]) -> float:
     return median(times)
 
 
-def _never_seen(file: Path, i: int) -> bytes:
+def never_seen(file: Path, i: int) -> bytes:
     """A JPEG of the photo at 800 px with a corner of its own, so that nothing is reused."""
     with Image.open(file) as image:
         grow = PHOTO_SIDE / max(image.size)

@@ -6,31 +6,34 @@ random fields, pair by pair. *Deletion* and *insertion* of the data set (Lu et a
 cells, in %, one photo changed at a time, decided at the EER threshold of the whole photos. Lower
 deletion and higher insertion are better: of similar maps on genuine, of dissimilar ones on
 impostor pairs.
-
-Pairs are shared out over the processes of ``accelerate launch``; every process appends one line of
-JSON per finished pair to a file of its own, so a killed run goes on where it stopped, on any
-number of processes.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from xfv_core.confidence.scores import Interval, wilson
-from xfv_core.errors import XfvError
-from xfv_core.evaluation.calibration import read_crop
-from xfv_core.evaluation.pairs import PairSet, PhotoStore
-from xfv_core.explain import Explainer, Maps, make_explainer
+from xfv_core.confidence.scores import Interval
+from xfv_core.evaluation.pairs import PhotoStore
+from xfv_core.evaluation.study import (
+    Steps,
+    Study,
+    finished_rows,
+    head,
+    mean_interval,
+    settings_of,
+    share_interval,
+    work_through,
+)
+from xfv_core.explain import Explainer, Maps
 from xfv_core.fidelity import (
+    FIELDS,
     Array,
     Kind,
     MapCurves,
@@ -42,12 +45,13 @@ from xfv_core.fidelity import (
 )
 from xfv_core.models.base import FaceModel
 
-Which = Literal["genuine", "impostor", "both"]
-SETTINGS = "settings.json"
-
-
-class FidelityRunError(XfvError):
-    """The folder of results belongs to another measurement, or there is nothing to measure."""
+PROTOCOL = (
+    "0, 10, ... 100 % of 14 x 14 cells of either photo, one photo at a time, ranked by the "
+    "map, are set to black (deletion) or are all that is shown (insertion); decided at the "
+    "EER threshold; area under accuracy over the share of cells, in %, with a normal 95 % interval "
+    "over pairs. Random: "
+    f"{FIELDS} smooth fields per pair, ranked on the same cells."
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class PairRow:
 class FidelityTable:
     """One method over n pairs; gains are areas between cosine curves, empty maps count as 0.
 
-    ``deletion``, ``insertion``: area under the accuracy, in %, with a 95 % interval over pairs.
+    ``deletion``, ``insertion``: area under the accuracy, in %, with a 95 % interval over pairs;
+    ``*_curve`` (11,): mean accuracy over ``RATIOS``.
     ``*_share``: pairs whose map beat the mean random field, with a 95 % Wilson interval.
     ``*_sd``: over pairs.
     """
@@ -95,8 +100,10 @@ class FidelityTable:
     n_empty: int
     deletion: float
     deletion_interval: Interval
+    deletion_curve: Sequence[float]
     insertion: float
     insertion_interval: Interval
+    insertion_curve: Sequence[float]
     deletion_share: float
     deletion_share_interval: Interval
     deletion_gain: float
@@ -109,71 +116,24 @@ class FidelityTable:
     seconds_per_pair: float
 
 
-def explainers_by_name(names: Sequence[str]) -> dict[str, Explainer]:
-    """``method`` or, for occlusion, ``occlusion:preset`` -> the explainer."""
-    return {
-        name: make_explainer(method, **({"preset": preset} if preset else {}))
-        for name in names
-        for method, _, preset in [name.partition(":")]
-    }
-
-
-def choose_pairs(labels: NDArray[np.bool_], which: Which, n: int, seed: int) -> list[int]:
-    """``n`` pairs drawn without replacement; of "both" every second one is genuine."""
-    rng = np.random.default_rng(seed)
-    genuine, impostor = (rng.permutation(np.flatnonzero(labels == kind)) for kind in (True, False))
-    if which == "both":
-        half = min(len(genuine), len(impostor), n // 2)
-        return np.stack([genuine[:half], impostor[:half]], axis=1).ravel().tolist()
-    return (genuine if which == "genuine" else impostor)[:n].tolist()
-
-
 def measure_fidelity(
-    model: FaceModel,
-    pairs: PairSet,
-    images: Path,
-    methods: Sequence[str],
-    *,
-    threshold: float,
-    decide_at: float,
+    study: Study,
     out: Path,
-    which: Which = "genuine",
+    *,
     kind: Kind = "similar",
-    n: int = 200,
-    seed: int = 0,
     process: tuple[int, int] = (0, 1),
-    steps: Callable[[int, int], None] | None = None,
+    steps: Steps | None = None,
 ) -> None:
-    """This process's share (index, count) of the pairs, appended to ``out``; see ``summarise``.
+    """``work_through`` a study; pair i draws its random fields with seed i."""
+    study = replace(study, more={"kind": kind})
 
-    ``images``: folder or tar of aligned crops. Maps are made for ``threshold``, changed photos
-    are accepted from ``decide_at`` up. Pair i draws its random fields with seed i. ``steps`` hears
-    (pairs done by this process, pairs it has to do). Raises FidelityRunError where ``out`` holds
-    another measurement.
-    """
-    settings = {
-        "model": model.name, "pairs": pairs.name, "methods": list(methods), "which": which,
-        "kind": kind, "n": n, "seed": seed, "threshold": threshold,
-        "decide_at": decide_at,
-    }  # fmt: skip
-    _same_measurement(out, settings)
-    explainers = explainers_by_name(methods)
-    index, count = process
-    done = {row.pair for row in read_rows(out)}
-    share = choose_pairs(pairs.labels, which, n, seed)[index::count]
-    mine = [i for i in share if i not in done]
-    with PhotoStore(images) as store, (out / f"rows-{index}.jsonl").open("a") as file:
-        file.write("\n")  # what a kill left of a line stays a line of its own
-        for finished, i in enumerate(mine, start=1):
-            a, b = (read_crop(store, paths[i]) for paths in (pairs.paths_a, pairs.paths_b))
-            row = judge_pair(
-                model, a, b, explainers, threshold=threshold, decide_at=decide_at,
-                genuine=bool(pairs.labels[i]), kind=kind, pair=i,
-            )  # fmt: skip
-            file.write(json.dumps(asdict(row)) + "\n")
-            file.flush()
-            if steps:
-                steps(finished, len(mine))
+    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> PairRow:
+        return judge_pair(
+            study.model, *study.crops(store, i), explainers, threshold=study.threshold,
+            decide_at=study.decide_at, genuine=bool(study.pairs.labels[i]), kind=kind, pair=i,
+        )  # fmt: skip
+
+    work_through(study, out, judge, process, steps)
 
 
 def judge_pair(
@@ -215,31 +175,20 @@ def judge_pair(
     return PairRow(pair, genuine, accepted, judged, agreements)
 
 
-def read_rows(out: Path) -> list[PairRow]:
-    """All finished pairs of a folder, by pair; a line cut by a kill is left out."""
-    rows: dict[int, PairRow] = {}
-    for file in sorted(out.glob("rows-*.jsonl")):
-        for line in file.read_text().split("\n"):
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            methods = {name: Judged(**judged) for name, judged in values["methods"].items()}
-            rows[values["pair"]] = PairRow(**{**values, "methods": methods})
-    return [rows[i] for i in sorted(rows)]
+def pair_row(values: Mapping[str, Any]) -> PairRow:
+    """A line of the rows."""
+    methods = {name: Judged(**judged) for name, judged in values["methods"].items()}
+    return PairRow(**{**values, "methods": methods})
 
 
 def summarise(out: Path) -> dict[str, Any]:
     """What was measured how, tables by method, mean agreement by two methods, as plain data."""
-    rows = read_rows(out)
-    if not rows:
-        raise FidelityRunError("No pair has been measured yet.")
+    rows = finished_rows(out, pair_row)
     tables = {name: _table(rows, name) for name in rows[0].methods}
     by_chance = _accuracy(rows, [row.chance for row in rows])
     shown = _accuracy(rows, [row.chance[::-1] for row in rows])
     return {
-        "settings": json.loads((out / SETTINGS).read_text()),
-        "n": len(rows),
+        **head(settings_of(out), "fidelity", PROTOCOL, len(rows)),
         "random": _areas("deletion", by_chance) | _areas("insertion", shown),
         "methods": {name: asdict(table) for name, table in tables.items()},
         "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},
@@ -262,30 +211,30 @@ def _accuracy(rows: Sequence[PairRow], accepted: Sequence[Sequence[float]]) -> A
 
 
 def _areas(name: str, accuracy: Array) -> dict[str, Any]:
-    """The area under accuracy (n,11) over RATIOS in %, with the normal 95 % interval."""
-    areas = 100 * area(accuracy)
-    mean, half = areas.mean(), 1.96 * areas.std() / np.sqrt(len(areas))
-    return {name: float(mean), f"{name}_interval": (float(mean - half), float(mean + half))}
+    """The area under accuracy (n,11) over RATIOS in %, with its interval, and the mean curve."""
+    mean, interval = mean_interval(100 * area(accuracy))
+    return {name: mean, f"{name}_interval": interval, f"{name}_curve": accuracy.mean(0).tolist()}
+
+
+def _gains(name: str, gains: Array) -> dict[str, Any]:
+    share, interval = share_interval(gains > 0)
+    return {
+        f"{name}_share": share,
+        f"{name}_share_interval": interval,
+        f"{name}_gain": float(gains.mean()),
+        f"{name}_gain_sd": float(gains.std()),
+    }
 
 
 def _table(rows: Sequence[PairRow], method: str) -> FidelityTable:
     judged = [row.methods[method] for row in rows]
-    deletion = np.array([j.deletion_gain for j in judged])
-    insertion = np.array([j.insertion_gain for j in judged])
-    n = len(judged)
     return FidelityTable(
-        n_pairs=n,
+        n_pairs=len(judged),
         n_empty=sum(j.empty for j in judged),
         **_areas("deletion", _accuracy(rows, [j.deletion for j in judged])),
         **_areas("insertion", _accuracy(rows, [j.insertion for j in judged])),
-        deletion_share=float((deletion > 0).mean()),
-        deletion_share_interval=wilson(int((deletion > 0).sum()), n),
-        deletion_gain=float(deletion.mean()),
-        deletion_gain_sd=float(deletion.std()),
-        insertion_share=float((insertion > 0).mean()),
-        insertion_share_interval=wilson(int((insertion > 0).sum()), n),
-        insertion_gain=float(insertion.mean()),
-        insertion_gain_sd=float(insertion.std()),
+        **_gains("deletion", np.array([j.deletion_gain for j in judged])),
+        **_gains("insertion", np.array([j.insertion_gain for j in judged])),
         passes_per_pair=float(np.mean([j.passes for j in judged])),
         seconds_per_pair=float(np.mean([j.seconds for j in judged])),
     )
@@ -295,15 +244,3 @@ def _agreement(rows: Sequence[PairRow], key: str) -> dict[str, float | int | Non
     known = [rho for row in rows if (rho := row.agreement[key]) is not None]
     mean, least = (float(np.mean(known)), min(known)) if known else (None, None)
     return {"n": len(known), "mean": mean, "least": least}
-
-
-def _same_measurement(out: Path, settings: Mapping[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / SETTINGS
-    text = json.dumps(settings, indent=2) + "\n"
-    if not file.exists():
-        file.write_text(text)
-    elif file.read_text() != text:
-        raise FidelityRunError(
-            f"{out} holds another measurement ({file.name} says which); choose another folder."
-        )

@@ -23,8 +23,8 @@ from PIL import Image
 
 from xfv_core import __version__
 from xfv_core.errors import XfvError
-from xfv_core.evaluation.fidelity import choose_pairs
 from xfv_core.evaluation.pairs import PairsError, PairSet, PhotoStore
+from xfv_core.evaluation.study import choose_pairs
 from xfv_core.explain import make_explainer
 from xfv_core.faces.crops import TEMPLATE
 from xfv_core.gallery.files import (

@@ -9,6 +9,7 @@ from typing import Any
 from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Explainer, Maps
 from xfv_core.explain.baselines import CorrRISE, RandomMap
+from xfv_core.explain.gradcam import GradCAM
 from xfv_core.explain.gradient import FGGB, XSSAB
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.parts import PartLine, Parts, PartsFound
@@ -26,6 +27,7 @@ METHODS: dict[str, Callable[..., Explainer]] = {
     "patches": Patches,
     "parts": Parts,
     "corrrise": CorrRISE,
+    "gradcam": GradCAM,
     "random": RandomMap,
 }
 

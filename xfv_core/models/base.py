@@ -45,6 +45,10 @@ class FaceModel(nn.Module):
         """The network as one chain where it is one, else None; its gradients are then cheaper."""
         return None
 
+    def last_maps(self) -> nn.Module | None:
+        """The part whose output is the last that still has places, (B,C,h,w); None without one."""
+        return None
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device

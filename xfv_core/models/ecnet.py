@@ -184,6 +184,9 @@ class ECNet(TrainedModel):
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return self.embed_maps(self.maps(x))
 
+    def last_maps(self) -> nn.Module:
+        return self.narrow  # (B, local, 7, 7)
+
 
 class _Residual(nn.Module):
     def __init__(self, width: int, folded: bool) -> None:

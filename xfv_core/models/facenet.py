@@ -58,6 +58,9 @@ class FaceNet(FaceModel):
             x.float(), dim=1
         )  # under autocast the network's own norm is rounded
 
+    def last_maps(self) -> nn.Module:
+        return self.network.block8  # (B, 1792, 3, 3)
+
 
 def _fold(network: InceptionResnetV1) -> InceptionResnetV1:
     for block in list(network.modules()):

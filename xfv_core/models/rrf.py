@@ -113,6 +113,9 @@ class PatchFaceModel(TrainedModel):
         maps = torch.randn(self.patch_count, config.local, config.dim)
         self.maps = nn.Parameter(maps * 0.05)  # the scale cancels; it sets the pace of learning
 
+    def last_maps(self) -> nn.Module:
+        return self.encoder  # (B, local, G, G)
+
     def local_features(self, x: Tensor) -> Tensor:
         """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
         return self.encoder(x).flatten(2).transpose(1, 2)

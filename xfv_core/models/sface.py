@@ -52,6 +52,9 @@ class SFace(FaceModel):
         layers = nn.Sequential(*self.features, nn.Flatten(), self.head)
         return Chain(scale=255 / 128, shift=-127.5 / 128, layers=layers)
 
+    def last_maps(self) -> nn.Module:
+        return self.features  # (B, 1024, 7, 7)
+
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:
         """Build from the tensors of the weight file; KeyError or RuntimeError if they misfit."""

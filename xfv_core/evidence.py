@@ -1,0 +1,165 @@
+"""The commands that make the evidence: fidelity | patch-lfw | sanity | report.
+
+The first three go over pairs, are shared out by ``accelerate launch`` and resume in their folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from xfv_core import Verifier, XfvError
+from xfv_core.manifest import load_manifest
+
+if TYPE_CHECKING:
+    from xfv_core.evaluation.study import Study, Which
+
+app = typer.Typer()
+METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
+           "random")  # fmt: skip
+
+Images = Annotated[Path, typer.Option(help="Folder or tar of aligned crops.")]
+Pairs = Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV (path_a,path_b,label), or lfw.")]
+Model = Annotated[str, typer.Option(help="Registry name; see the models command.")]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option("--method", help="Repeatable: fggb, occlusion:PRESET, occlusion:mode=2, …"),
+]
+On = Annotated[Literal["genuine", "impostor", "both"], typer.Option(help="Which pairs.")]
+Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
+Out = Annotated[Path, typer.Option(help="Folder of rows; the same resumes.")]
+Result = Annotated[Path | None, typer.Option(help="JSON to keep in results/, for the report.")]
+
+
+@app.command()
+def fidelity(
+    images: Images,
+    pairs: Pairs = "lfw",
+    model: Model = "sface",
+    method: Methods = None,
+    on: On = "genuine",
+    kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
+    n: Count = 200,
+    seed: int = 0,
+    out: Out = Path("runs/fidelity"),
+    result: Result = None,
+) -> None:
+    """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost."""
+    from xfv_core.evaluation.fidelity import measure_fidelity, summarise
+
+    study = _study(model, pairs, images, method, on, n, seed)
+    _over_processes(
+        lambda **shared: measure_fidelity(study, out, kind=kind, **shared), summarise, out, result
+    )
+
+
+@app.command()
+def patch_lfw(
+    images: Images,
+    pairs: Pairs = "lfw",
+    model: Model = "sface",
+    method: Methods = None,
+    on: On = "both",
+    n: Count = 200,
+    seed: int = 0,
+    out: Out = Path("runs/patch-lfw"),
+    result: Result = None,
+) -> None:
+    """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
+    from xfv_core.evaluation.patch_lfw import measure_patches, summarise
+
+    study = _study(model, pairs, images, method, on, n, seed)
+    _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, result)
+
+
+@app.command()
+def sanity(
+    images: Images,
+    pairs: Pairs = "lfw",
+    model: Model = "sface",
+    method: Methods = None,
+    on: On = "both",
+    n: Count = 50,
+    seed: int = 0,
+    out: Out = Path("runs/sanity"),
+    result: Result = None,
+) -> None:
+    """Do maps depend on the weights and the order of the photos, and spare identical ones?"""
+    from xfv_core.evaluation.sanity import measure_sanity, summarise
+
+    study = _study(model, pairs, images, method, on, n, seed)
+    _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, result)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Markdown to write.")] = Path("RESULTS.md"),
+    manifest: Annotated[Path | None, typer.Option(help="Another weights.json.")] = None,
+) -> None:
+    """Write RESULTS.md and its curves from what has been measured."""
+    from xfv_core.evaluation import report as written
+    from xfv_core.evaluation.report import plots
+
+    found, models = written.read_results(results), load_manifest(manifest)
+    folder = results / "plots"
+    out.write_text(written.report(found, models, os.path.relpath(folder, out.parent)))
+    plots.draw(plots.pictures(list(found.values()), written.calibrations(models)), folder)
+    typer.echo(f"{out}: {len(found)} results")
+
+
+def _study(
+    model: str, pairs: str, images: Path, methods: list[str] | None, on: Which, n: int, seed: int
+) -> Study:
+    from xfv_core.evaluation.pairs import fetch_lfw, read_pairs
+    from xfv_core.evaluation.study import Study
+
+    verifier = Verifier()
+    calibration = verifier.calibration(model)
+    if calibration is None:
+        raise XfvError(f"{model} has no threshold: run the calibrate command first.")
+    own = [name for name in ("patches", "parts") if model in verifier.models_for(name)]
+    return Study(
+        verifier.model(model),
+        fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
+        images,
+        methods or [*METHODS, *own],
+        threshold=calibration.point("balanced").threshold,
+        decide_at=calibration.point("eer").threshold,
+        which=on,
+        n=n,
+        seed=seed,
+        weights=verifier.manifest.card(model).sha256,
+    )
+
+
+def _over_processes(
+    measure: Callable[..., None],
+    summarise: Callable[[Path], dict[str, Any]],
+    out: Path,
+    result: Path | None,
+) -> None:
+    """This process's share of the work; the first one then sums up what all of them found."""
+    import torch
+    from accelerate import PartialState
+    from tqdm import tqdm
+
+    workers = PartialState(cpu=not torch.cuda.is_available())
+    bar = tqdm(disable=not workers.is_main_process, unit="pair")
+
+    def steps(done: int, todo: int) -> None:
+        bar.total = todo
+        bar.update(done - bar.n)
+
+    measure(process=(workers.process_index, workers.num_processes), steps=steps)
+    workers.wait_for_everyone()
+    if workers.is_main_process:
+        text = json.dumps(summarise(out), indent=2) + "\n"
+        for file in {out / "summary.json", result or out / "summary.json"}:
+            file.write_text(text)
+        typer.echo(text)
