@@ -13,6 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 ASSETS = Path(__file__).parent
 STYLE = (ASSETS / "page.css").read_text(encoding="utf-8")
+FRAME = (ASSETS / "frame.css").read_text(encoding="utf-8")
 SCRIPTS = tuple(
     (ASSETS / name).read_text(encoding="utf-8") for name in ("patches.js", "parts.js", "link.js")
 )

@@ -76,6 +76,11 @@ def test_the_page_reaches_neither_training_nor_evaluation() -> None:
     assert not reached & RESEARCH
 
 
+def test_the_settings_of_gradio_are_made_before_it_is_imported() -> None:
+    assert not {name for name in imports(ROOT / "app.py") if name.startswith("gradio")}
+    assert not {name for name in imports(ROOT / "page" / "__init__.py") if "gradio" in name}
+
+
 def test_every_package_that_is_imported_is_pinned() -> None:
     pins = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
     pinned = {canonical(line.split("==")[0]) for line in pins.splitlines() if "==" in line}

@@ -1,0 +1,45 @@
+"""The whole page: its tabs and its looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from page import ASSETS
+from page.api import api
+from page.camera import live_camera
+from page.explorer import BUNDLED, explorer
+from page.two_photos import two_photos
+from page.widgets import KEEP_SECONDS, verifier
+from xfv_core import render
+
+TITLE = "xfv — face verification that explains itself"
+THEME = gr.themes.Base(
+    primary_hue="indigo",
+    neutral_hue="slate",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+)
+
+
+def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
+    """The page. ``galleries``: folders or data sets on the Hub that the Explorer offers."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP_SECONDS)) as blocks:
+        api()  # first, so that its endpoints get the names they ask for
+        gr.HTML(render.HEADER)
+        with gr.Tabs(elem_id="jobs"):
+            with gr.Tab("Two photos"):
+                two_photos(blocks)
+            with gr.Tab("Live camera"):
+                live_camera()
+            with gr.Tab("Explorer"):
+                explorer(galleries)
+            with gr.Tab("Models"):
+                atlases = {
+                    name: (ASSETS / f"atlas_{name}.png").read_bytes()
+                    for name in verifier.models_for("parts")
+                }
+                gr.HTML(render.models(verifier.manifest, atlases))
+        gr.HTML(render.LIMITS)
+    return blocks.queue(default_concurrency_limit=2, max_size=32)
