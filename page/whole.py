@@ -41,5 +41,5 @@ def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
                     for name in verifier.models_for("parts")
                 }
                 gr.HTML(render.models(verifier.manifest, atlases))
-        gr.HTML(render.LIMITS)
+        gr.HTML(render.limits(verifier.manifest.card(verifier.manifest.default)))
     return blocks.queue(default_concurrency_limit=2, max_size=32)

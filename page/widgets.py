@@ -38,8 +38,8 @@ verifier = Verifier()
 def file_of(payload: ImageData | None) -> Upload:
     """The path of an upload, or the bytes of a data URL; no other file of this machine.
 
-    It stands in for the widget's own preprocessing, which decodes whatever Pillow can: what is
-    safe to decode, our own loader decides.
+    It stands in for Gradio's own preprocessing, which decodes whatever Pillow can: what is safe to
+    decode, our own loader decides.
     """
     if payload is None:
         return None
@@ -61,7 +61,7 @@ def data_of(url: str) -> bytes:
 
 def photo_widget(label: str, elem_id: str) -> gr.Image:
     """Upload, camera or clipboard, its content read by our own loader only."""
-    photo = gr.Image(
+    return gr.Image(
         label=label,
         type="filepath",
         sources=["upload", "webcam", "clipboard"],
@@ -70,14 +70,21 @@ def photo_widget(label: str, elem_id: str) -> gr.Image:
         height="var(--photo-height)",
         elem_id=elem_id,
     )
-    vars(photo)["preprocess"] = file_of
-    inherited = photo.async_move_resource_to_block_cache
 
-    async def local_only(path: str | Path | None) -> str | None:
-        """Gradio would fetch an address; this server asks nobody for anything."""
-        if str(path).lower().startswith(("http:", "https:")):
-            raise gr.Error("Upload the photo; addresses are not fetched.", print_exception=False)
-        return await inherited(path)
 
-    vars(photo)["async_move_resource_to_block_cache"] = local_only
-    return photo
+def _read_ours(_: gr.Image, payload: ImageData | None) -> Upload:
+    return file_of(payload)
+
+
+async def _fetch_nothing(widget: gr.Image, path: str | Path | None) -> str | None:
+    """Gradio would fetch an address; this server asks nobody for anything."""
+    if str(path).lower().startswith(("http:", "https:")):
+        raise gr.Error("Upload the photo; addresses are not fetched.", print_exception=False)
+    return await _inherited(widget, path)
+
+
+# On the class: an event that updates a widget makes a new one of it for that visitor, and what was
+# set on the old one would be gone.
+_inherited = gr.Image.async_move_resource_to_block_cache
+setattr(gr.Image, "preprocess", _read_ours)  # noqa: B010
+setattr(gr.Image, "async_move_resource_to_block_cache", _fetch_nothing)  # noqa: B010

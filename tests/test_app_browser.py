@@ -257,6 +257,23 @@ def test_bad_files_get_a_sentence_through_the_api_and_the_server_lives(
     assert verdict["same"]
 
 
+def test_programs_find_three_endpoints_and_what_they_promise(server: str, examples: Path) -> None:
+    client = Client(server, verbose=False)
+    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/verify", "/explain", "/models"}
+    known = {model["name"]: model["methods"] for model in client.predict(api_name="/models")}
+    assert "patches" in known["rrf56"] and "parts" in known["ecnet"]
+    a, b = handle_file(examples / "obama.jpg"), handle_file(examples / "biden.jpg")
+    said, picture = client.predict(a, b, "patches", api_name="/explain")
+    assert sum(said["contributions"]["a"]) == pytest.approx(said["similarity"], abs=1e-5)
+    with Image.open(picture) as figure:
+        assert figure.format == "PNG" and figure.width > 600
+    for method, model in (("random", ""), ("patches", "sface"), ("occlusion", "nobody")):
+        with pytest.raises(AppError) as problem:
+            client.predict(a, b, method, model, api_name="/explain")
+        assert "\n" not in str(problem.value)
+
+
 @pytest.mark.parametrize(
     "payload",
     [{"path": "/etc/passwd"}, {"path": str(ROOT / "examples" / "obama.jpg")}, {"path": "../x.png"}],

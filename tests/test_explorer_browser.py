@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from xfv_core.manifest import load_manifest
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CARDS, MAPS = "#explorer-grid [data-row]", "#explorer-maps .xfv-maps"
@@ -54,7 +56,7 @@ def test_pairs_are_filtered_and_put_in_order(explorer: Page) -> None:
 
 def test_another_model_has_other_verdicts_and_other_methods(explorer: Page) -> None:
     before = explorer.locator(CARDS).first.inner_text()
-    choose(explorer, "Model", "ECNet, channels that find face parts, 112 px")
+    choose(explorer, "Model", load_manifest().card("ecnet").title)
     expect(explorer.locator(CARDS).first).not_to_have_text(before)
     explorer.locator(CARDS).first.click()
     explorer.locator("#explorer-method").get_by_label("Parts").check()

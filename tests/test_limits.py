@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.data_classes import ImageData
 
 from page import limits
 from page.widgets import photo_widget
@@ -70,6 +71,13 @@ def test_an_address_instead_of_a_photo_is_not_fetched(address: str) -> None:
         photo = photo_widget("Photo", "photo")
     with pytest.raises(gr.Error, match="addresses are not fetched"):
         asyncio.run(photo.async_move_resource_to_block_cache(address))
+
+
+def test_a_widget_that_an_event_made_anew_reads_no_file_of_the_server_either() -> None:
+    with gr.Blocks():
+        anew = type(photo_widget("Photo", "photo"))(type="pil")
+    with pytest.raises(gr.Error, match="other files are not read"):
+        anew.preprocess(ImageData(path="/etc/passwd"))
 
 
 def test_a_file_of_ours_is_still_taken(examples: Path) -> None:

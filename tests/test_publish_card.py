@@ -112,3 +112,13 @@ def test_the_card_of_a_part_network_says_what_its_channels_find() -> None:
         purity = f"{100 * found['metrics']['purity']:.2f} % ({low:.2f} to {high:.2f})"
         assert f"| {name} | {found['metrics']['n']:,} | {purity} |" in text
     assert "**Channels**" not in model_card(replace(card, parts=None)).text
+
+
+def test_the_card_says_whom_a_model_confuses_or_that_nobody_measured_it() -> None:
+    card = load_manifest().card("sface")
+    text = model_card(card).text
+    worst = max(card.groups["cells"], key=lambda cell: cell["fmr"]["balanced"])
+    assert f"up to {100 * worst['fmr']['balanced']:.0f} % of strangers ({worst['name']})" in text
+    for cell in card.groups["cells"]:
+        assert f"| {cell['name']} | {cell['photos']} | " in text
+    assert "per group of people have not been measured" in model_card(CARD).text

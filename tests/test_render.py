@@ -149,3 +149,16 @@ def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard) -> None
     assert page.count('class="atlas"') == 1 and page.count("--column:") == 14
     assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97%</b>' in page
     assert "13 silent" in page and "LFW, &lt;aligned&gt;" in page
+
+
+def test_the_limits_name_the_groups_that_fare_best_and_worst(card: ModelCard) -> None:
+    cells = [
+        {"name": name, "photos": 400, "fmr": {"balanced": rate}, "interval": {"balanced": (0, 1)}}
+        for name, rate in (("adults, mixed", 0.08), ("<a>", 0.031), ("b", 0.2), ("c", 0.4444))
+    ]
+    groups = {"protocol": "all pairs of a cell", "cells": cells}
+    said = render.limits(replace(card, groups=groups))
+    assert "takes 8 % of strangers" in said and "from 3 % (&lt;a&gt;) to 44 % (c)" in said
+    assert "has not been measured here" in render.limits(replace(card, groups=None))
+    page = render.models(Manifest("sface", {"sface": replace(card, groups=groups)}), {})
+    assert "&lt;a&gt;" in page and "20% (0% to 100%)" in page

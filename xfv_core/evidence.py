@@ -1,4 +1,5 @@
-"""The commands that make the evidence: fidelity | patch-lfw | sanity | report.
+"""The commands that make the evidence: fidelity | patch-lfw | sanity | groups |
+report.
 
 The first three go over pairs, are shared out by ``accelerate launch`` and resume in their folder.
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xfv_core import Verifier, XfvError
-from xfv_core.manifest import load_manifest
+from xfv_core.manifest import load_manifest, save_manifest
 
 if TYPE_CHECKING:
     from xfv_core.evaluation.study import Study, Which
@@ -94,6 +95,30 @@ def sanity(
 
     study = _study(model, pairs, images, method, on, n, seed)
     _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, result)
+
+
+@app.command()
+def groups(
+    data: Annotated[Path, typer.Option(help="Folder with faces_train.csv and its shards.")],
+    model: Model = "sface",
+    n: Annotated[int, typer.Option("--n", help="Photos of each group, drawn by the seed.")] = 400,
+    seed: int = 0,
+    store: Annotated[bool, typer.Option("--store", help="Keep it in weights.json.")] = False,
+) -> None:
+    """How often are strangers of one group taken for one person? By labels of UTKFace."""
+    from xfv_core.evaluation import groups as by_group
+
+    verifier = Verifier()
+    calibration = verifier.calibration(model)
+    if calibration is None:
+        raise XfvError(f"{model} has no threshold: run the calibrate command first.")
+    points = {name: calibration.point(name).threshold for name in ("balanced", "fmr_1e-3")}
+    cells = by_group.measure_groups(verifier.model(model), data, points, most=n, seed=seed)
+    found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
+             "cells": cells}  # fmt: skip
+    if store:
+        save_manifest(load_manifest().changed(model, groups=found))
+    typer.echo(json.dumps(found, indent=2))
 
 
 @app.command()

@@ -82,7 +82,8 @@ class ModelCard:
     somebody else's published figure: ``{"metric", "value", "source"}``. ``training``: how a
     network of ours came about (command, data, seed, steps). ``results``: by pair list, what
     ``python -m xfv_core evaluate --store`` measured. ``parts``: what single channels find, by
-    ``python -m xfv_core parts --store``.
+    ``python -m xfv_core parts --store``. ``groups``: false matches by group, by
+    ``python -m xfv_core groups --store``.
     """
 
     name: str
@@ -104,6 +105,7 @@ class ModelCard:
     training: Mapping[str, Any] | None = None
     results: Mapping[str, Any] | None = None
     parts: Mapping[str, Any] | None = None
+    groups: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _matches("name", self.name, r"[a-z][a-z0-9_]*", "lower-case letters, digits and _")
@@ -118,7 +120,7 @@ class ModelCard:
             _safetensors_path("bundled", self.bundled)
         if self.hub is None and self.bundled is None:
             raise ManifestError("hub and bundled are both null, so there are no weights to load.")
-        for key in ("calibration", "training", "results", "parts"):
+        for key in ("calibration", "training", "results", "parts", "groups"):
             if getattr(self, key) is not None:
                 _mapping(key, getattr(self, key))
         if self.indicative_threshold is not None:

@@ -63,8 +63,7 @@ The network takes x in [0,1] and normalises it itself: `{card.input.normalisatio
 
 - A demonstration, not a basis for decisions about people.
 - No liveness: a photo of a photo, a mask or a generated face is not noticed.
-- Error rates per group of people have not been measured. Face networks err more often for people
-  under-represented in their training data.
+- {groups}
 - Photos of faces are biometric data: use those of people who agreed to it.
 """
 
@@ -93,6 +92,21 @@ activation when their part is covered, and do not when another one is.
 
 {table}"""
 
+BY_GROUP = """\
+**False matches by group**, at the balanced rule: strangers of one cell taken for the same person.
+{protocol}.
+
+{table}"""
+
+NOT_BY_GROUP = (
+    "Error rates per group of people have not been measured. Face networks err more often for "
+    "people under-represented in their training data."
+)
+BY_GROUP_LIMIT = (
+    "False matches differ by group, up to {most:.0f} % of strangers ({name}) on photos unlike "
+    "those it was calibrated on; see the table. Misses by group have not been measured."
+)
+
 UNCALIBRATED = "Not calibrated: what a similarity is worth as a probability was not measured."
 
 
@@ -118,6 +132,7 @@ def model_card(card: ModelCard) -> hf.ModelCard:
         notes=card.notes or "none",
         training="- Training: " + _pairs(card.training) + "\n" if card.training else "",
         measured="\n\n".join(_measured(card, calibration)),
+        groups=_group_limit(card.groups) if card.groups else NOT_BY_GROUP,
     )
     return hf.ModelCard(f"---\n{data.to_yaml()}\n---\n{body}")
 
@@ -168,6 +183,8 @@ def _measured(card: ModelCard, calibration: Calibration | None) -> Iterator[str]
         yield _accuracies(card.results)
     if card.parts:
         yield _channels(card.parts)
+    if card.groups:
+        yield _groups(card.groups)
     if calibration:
         yield _calibrated(calibration)
         return
@@ -220,6 +237,21 @@ def _channels(parts: Mapping[str, Any]) -> str:
         "cause",
     )
     return CHANNELS.format(table=_table(head, rows), protocol=parts["protocol"])
+
+
+def _groups(groups: Mapping[str, Any]) -> str:
+    """What ``groups --store`` kept, by cell."""
+    rows = [
+        (c["name"], f"{c['photos']:,}", _rate(c["fmr"]["balanced"], c["interval"]["balanced"]))
+        for c in groups["cells"]
+    ]
+    table = _table(("strangers", "photos", "taken for the same person"), rows)
+    return BY_GROUP.format(protocol=groups["protocol"], table=table)
+
+
+def _group_limit(groups: Mapping[str, Any]) -> str:
+    worst = max(groups["cells"], key=lambda cell: cell["fmr"]["balanced"])
+    return BY_GROUP_LIMIT.format(most=100 * worst["fmr"]["balanced"], name=worst["name"])
 
 
 def _calibrated(c: Calibration) -> str:

@@ -10,10 +10,10 @@ from xfv_core.render.live import CAMERA, camera_problem, camera_says
 from xfv_core.render.maps import curves, maps, waiting
 from xfv_core.render.models import models
 from xfv_core.render.report import TITLES, report
-from xfv_core.render.words import HEADER, LIMITS, MODES, POINTS, VIEWS, WHY, about, link, tip
+from xfv_core.render.words import HEADER, MODES, POINTS, VIEWS, WHY, about, limits, link, tip
 
 __all__ = [
-    "CAMERA", "HEADER", "LIMITS", "MODES", "POINTS", "TITLES", "VIEWS", "WHY", "about", "answer",
-    "axis", "camera_problem", "camera_says", "curves", "empty_answer", "grid", "link", "maps",
-    "models", "opened", "overview", "problem", "report", "tip", "waiting",
+    "CAMERA", "HEADER", "MODES", "POINTS", "TITLES", "VIEWS", "WHY", "about", "answer",
+    "axis", "camera_problem", "camera_says", "curves", "empty_answer", "grid", "limits", "link",
+    "maps", "models", "opened", "overview", "problem", "report", "tip", "waiting",
 ]  # fmt: skip

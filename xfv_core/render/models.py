@@ -32,6 +32,7 @@ def _model(card: ModelCard, atlas: bytes | None, *, unfolded: bool) -> str:
     calibration = Calibration.from_dict(card.calibration) if card.calibration else None
     measured = _results(card.results or {}) + (_calibrated(calibration) if calibration else "")
     diagram = reliability(calibration.reliability) if calibration else ""
+    measured += _groups(card.groups) if card.groups else ""
     channels = _channels(card.parts, atlas) if card.parts and atlas else ""
     return (
         f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
@@ -141,6 +142,20 @@ def _calibrated(c: Calibration) -> str:
         "are off by more than chance.",
     )
     return _table((escape(c.dataset), "Pairs", off), rows, escaped=True)
+
+
+def _groups(groups: Mapping[str, Any]) -> str:
+    """Strangers of one group taken for one person."""
+    rows = [
+        (
+            cell["name"],
+            f"{cell['photos']:,}",
+            _share(cell["fmr"]["balanced"], cell["interval"]["balanced"]),
+        )
+        for cell in groups["cells"]
+    ]
+    title = tip("Strangers, by group", f"False matches at the balanced rule. {groups['protocol']}.")
+    return _table((title, "Photos", "Taken for one person"), rows, escaped=True)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, escaped: bool = False) -> str:

@@ -12,7 +12,7 @@ from xfv_core.manifest import ModelCard
 from xfv_core.render.answer import answer
 from xfv_core.render.maps import maps
 from xfv_core.render.pictures import data_url
-from xfv_core.render.words import ABOUT, LIMITS
+from xfv_core.render.words import ABOUT, limits
 from xfv_core.results import Explanation, Portrait
 
 TITLES = {
@@ -65,7 +65,7 @@ def report(
         f'<header class="xfv xfv-head"><h1>xfv</h1><p>Report of {made:%Y-%m-%d %H:%M %Z}, '
         f"xfv {__version__}</p></header>"
         f"{_faces(first.portraits)}{answer(first.verdict, card, calibration)}{STRENGTH}{sections}"
-        f"{_versions(explanations, card)}{LIMITS}{run}</body></html>"
+        f"{_versions(explanations, card)}{limits(card)}{run}</body></html>"
     )
 
 

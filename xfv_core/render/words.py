@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
+
+from xfv_core.manifest import ModelCard
 
 POINTS = {
     "balanced": "Equal odds (verdict and probability agree)",
@@ -33,11 +37,14 @@ ABOUT = {
 LIMITS = """<footer class="xfv xfv-foot"><p><b>What this cannot do.</b> It is a demonstration, not a
 basis for decisions about people. It does not notice a photo of a photo, a mask or a generated face
 (no liveness check). The probability assumes equal odds and photos like those it was measured on:
-celebrities in press photos. Face networks err more often for women, for children and for people
-under-represented in their training data; how much has not been measured here for every group. A
-map shows what moved this network's number, not what makes two people alike.</p>
+celebrities in press photos. {groups} A map shows what moved this network's number, not what makes
+two people alike.</p>
 <p><b>Your photos</b> are held in memory, used for this comparison only, never logged and gone
 within minutes. Use photos of people who agreed to it.</p></footer>"""
+NOT_BY_GROUP = (
+    "Face networks err more often for women, for children and for people under-represented in "
+    "their training data; how much has not been measured here."
+)
 VIEWS = [
     ("evidence: what speaks for and against", "evidence"),
     ("raw: what adds to the similarity", "raw"),
@@ -48,6 +55,22 @@ MODES = [("all against all", 1), ("one covered, one whole", 2), ("both covered a
 def about(method: str) -> str:
     """What a method does, in two sentences."""
     return f'<p class="xfv xfv-about">{ABOUT[method]}</p>'
+
+
+def limits(card: ModelCard) -> str:
+    """What nobody may expect; with what was measured of false matches by group."""
+    return LIMITS.format(groups=_by_group(card.groups) if card.groups else NOT_BY_GROUP)
+
+
+def _by_group(groups: Mapping[str, Any]) -> str:
+    mixed, *cells = sorted(groups["cells"], key=lambda cell: "mixed" not in cell["name"])
+    least, *_, most = sorted(cells, key=lambda cell: float(cell["fmr"]["balanced"]))
+    shares = [f"{100 * cell['fmr']['balanced']:.0f} %" for cell in (mixed, least, most)]
+    return (
+        "On other photos it errs far more: among small web photos of all ages (UTKFace) it takes "
+        f"{shares[0]} of strangers for one person, from {shares[1]} ({escape(least['name'])}) to "
+        f"{shares[2]} ({escape(most['name'])}) of those alike in age or origin."
+    )
 
 
 def link(query: str) -> str:

@@ -66,6 +66,26 @@ def calibration(fitted: Mapping[str, Calibration]) -> str:
     return "\n\n".join(["## Calibration", text, *protocols, table(header, rows)])
 
 
+def groups(manifest: Manifest) -> str:
+    """False matches among strangers of one group, for every model that was measured."""
+    found = {name: card.groups for name, card in manifest.models.items() if card.groups}
+    sections = ["## By group"] if found else []
+    for name, measured in found.items():
+        points = list(measured["thresholds"])
+        rows = [
+            [cell["name"], str(cell["photos"]), *(
+                Figure(cell["fmr"][p], cell["interval"][p]).written(2, 100) for p in points
+            )]
+            for cell in measured["cells"]
+        ]  # fmt: skip
+        named = [f"FMR at {point.replace('_', ' ')}, %" for point in points]
+        sections += [
+            f"Strangers taken for one person. {measured['protocol']}.",
+            table([name, "photos", *named], rows),
+        ]
+    return "\n\n".join(sections)
+
+
 def _scores(s: Scores) -> list[str]:
     return [
         str(s.n), f"{100 * s.ece:.2f}", _band(s.ece_band), str(s.n_uncertain),
