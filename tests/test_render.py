@@ -128,7 +128,7 @@ def test_every_model_stands_with_licence_result_and_reliability(calibration: Cal
 
 
 def test_what_was_not_measured_is_not_claimed(card: ModelCard) -> None:
-    bare = replace(card, results=None, calibration=None)
+    bare = replace(card, results=None, calibration=None, groups=None)
     page = render.models(Manifest("sface", {"sface": bare}), {})
     assert "accuracy not measured here" in page
     assert "svg" not in Tags(page).seen and "table" not in Tags(page).seen
