@@ -14,12 +14,13 @@ import gradio as gr
 
 from page import FOLDER
 from page.limits import admit
-from page.widgets import MAPS, VERDICTS, Upload, photo_widget, verifier
+from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
 from xfv_core import XfvError
 
 METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
 
 
+@in_words
 def verify(
     photo_a: Upload, photo_b: Upload, model: str, point: str, request: gr.Request
 ) -> dict[str, Any]:
@@ -35,15 +36,12 @@ def verify(
         same (bool), similarity (cosine), threshold, probability_same (at equal odds), confidence
         (null where rule and probability disagree), notes and more.
     """
-    try:
-        admit(request, "verdict")
-        return asdict(
-            verifier.verify(*both(photo_a, photo_b), model=model or None, operating_point=point)
-        )
-    except XfvError as problem:
-        raise gr.Error(str(problem), print_exception=False) from problem
+    admit(request, "verdict")
+    pair = both(photo_a, photo_b)
+    return asdict(verifier.verify(*pair, model=model or None, operating_point=point))
 
 
+@in_words
 def explain(
     photo_a: Upload,
     photo_b: Upload,
@@ -67,15 +65,12 @@ def explain(
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
+    admit(request, "maps")
     options = {"preset": detail} if method == "occlusion" else {}
-    try:
-        admit(request, "maps")
-        found = verifier.explained(
-            *both(photo_a, photo_b), model=model or None, operating_point=point,
-            method=one_of(method), **options,
-        )  # fmt: skip
-    except XfvError as problem:
-        raise gr.Error(str(problem), print_exception=False) from problem
+    found = verifier.explained(
+        *both(photo_a, photo_b), model=model or None, operating_point=point,
+        method=one_of(method), **options,
+    )  # fmt: skip
     picture = Path(tempfile.mkdtemp(dir=FOLDER.name)) / "maps.png"
     picture.write_bytes(found.figure("png"))
     return found.to_dict(), str(picture)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from page import ASSETS
 from page.limits import admit
-from page.widgets import MAPS, SILENT, verifier
+from page.widgets import MAPS, SILENT, in_words, verifier
 from xfv_core import XfvError, render
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
 
@@ -35,15 +35,14 @@ def models_of(source: str) -> list[tuple[str, str]]:
     return [(cards[name].title if name in cards else name, name) for name in names]
 
 
+@in_words
 def choose_source(source: str) -> gr.Dropdown:
     """Another data set has other models."""
-    try:
-        models = models_of(source)
-    except XfvError as problem:
-        raise gr.Error(str(problem), print_exception=False) from problem
+    models = models_of(source)
     return gr.Dropdown(models, value=models[0][1])
 
 
+@in_words
 def choose_model(source: str, model: str) -> tuple[str, gr.Radio]:
     """What the gallery amounts to for a model, and what can explain it."""
     methods = methods_for(model)
@@ -55,6 +54,7 @@ def turned_to(event: gr.EventData) -> int:
     return int(event.page)
 
 
+@in_words
 def pairs(
     source: str,
     model: str,

@@ -14,7 +14,7 @@ import gradio as gr
 
 from page import ASSETS, FOLDER, SCRIPTS, STYLE
 from page.limits import admit
-from page.widgets import Upload, verifier
+from page.widgets import Upload, in_words, verifier
 from xfv_core import Explanation, XfvError, render
 from xfv_core.results import PictureKind, Surface, all_in_one
 
@@ -116,6 +116,7 @@ def save(explanation: Explanation | None, strength: float, surface: str) -> list
     return buttons
 
 
+@in_words
 def report(
     photo_a: Upload,
     photo_b: Upload,
@@ -133,24 +134,21 @@ def report(
     progress: gr.Progress = gr.Progress(),  # noqa: B008
 ) -> list[gr.DownloadButton]:
     """Every method's maps of the pair in one HTML file and in one picture."""
+    admit(request, "report")
     if not (photo_a and photo_b):
-        raise gr.Error("Two photos are needed.", print_exception=False)
-    try:
-        admit(request, "report")
-        found = [
-            verifier.explained(
-                photo_a,
-                photo_b,
-                model=network_for(method, model, adding),
-                operating_point=point,
-                pick=(pick_a, pick_b),
-                method=method,
-                **options_for(method, preset, mode, shape, fill, summands),
-            )
-            for method in progress.tqdm(render.TITLES, desc="Drawing every map", unit="map")
-        ]
-    except XfvError as problem:
-        raise gr.Error(str(problem), print_exception=False) from problem
+        raise XfvError("Two photos are needed.")
+    found = [
+        verifier.explained(
+            photo_a,
+            photo_b,
+            model=network_for(method, model, adding),
+            operating_point=point,
+            pick=(pick_a, pick_b),
+            method=method,
+            **options_for(method, preset, mode, shape, fill, summands),
+        )
+        for method in progress.tqdm(render.TITLES, desc="Drawing every map", unit="map")
+    ]
     page = render.report(
         found, verifier.manifest.card(model), verifier.calibration(model),
         made=datetime.now(timezone.utc), style=STYLE, scripts=SCRIPTS,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 from gradio.data_classes import ImageData
 
 from page import FOLDER
-from xfv_core import Verifier
+from xfv_core import Verifier, XfvError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 KEEP_SECONDS = 300
 VERDICTS: dict[str, Any] = {
@@ -33,6 +38,19 @@ SILENT: dict[str, Any] = {
 Upload = str | bytes | None  # a file of ours, or the content of a data URL
 
 verifier = Verifier()
+
+
+def in_words(callback: Callable[P, R]) -> Callable[P, R]:
+    """A problem that the visitor can act on is one sentence, and no stack trace in the log."""
+
+    @wraps(callback)
+    def said(*values: P.args, **named: P.kwargs) -> R:
+        try:
+            return callback(*values, **named)
+        except XfvError as problem:
+            raise gr.Error(str(problem), print_exception=False) from problem
+
+    return said
 
 
 def file_of(payload: ImageData | None) -> Upload:
