@@ -13,6 +13,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -23,10 +24,12 @@ import numpy as np
 import psutil
 import typer
 from gradio_client import Client, handle_file
+from PIL import Image
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
-PAIRS = json.loads((ROOT / "examples" / "pairs.json").read_text(encoding="utf-8"))["pairs"]
+EXAMPLES = ROOT / "examples"
+PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
 VERDICT_EVERY, MAP_EVERY = 20, 60  # seconds
 REFUSALS = ("full", "wait a little")  # the queue's and the limit's own words
 
@@ -131,13 +134,22 @@ def visit(port: int, seed: int, seconds: int, met: Meetings) -> None:
 
 
 def ask(client: Client, endpoint: str, pair: int) -> None:
-    """One request with the photos of an example."""
-    a, b = (handle_file(ROOT / "examples" / PAIRS[pair][side]) for side in "ab")
+    """One request with the photos of an example, changed so that the server has never seen them."""
     asked = {
         "/verify": ("sface", "balanced"),
         "/explain": ("occlusion", "sface", "balanced", "fast"),
     }
-    client.predict(a, b, *asked[endpoint], api_name=endpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        photos = [never_seen(EXAMPLES / PAIRS[pair][side], Path(folder)) for side in "ab"]
+        client.predict(*map(handle_file, photos), *asked[endpoint], api_name=endpoint)
+
+
+def never_seen(photo: Path, folder: Path) -> Path:
+    """A copy with a pixel of another colour."""
+    with Image.open(photo) as picture:
+        picture.putpixel((0, 0), tuple(os.urandom(3)))
+        picture.save(copy := folder / f"{os.urandom(8).hex()}.jpg", quality=95)
+    return copy
 
 
 def rss(process: psutil.Process) -> int:
