@@ -7,7 +7,9 @@ process then lines the shards up, so that the files do not depend on who compute
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -284,9 +286,11 @@ def _same_plan(verifier: Verifier, plan: Plan, out: Path) -> None:
     """Shards of another plan, or of other weights, would be mixed with these."""
     (out / WORK).mkdir(parents=True, exist_ok=True)
     file = out / WORK / "plan.json"
-    text = _info(verifier, plan, ()).to_json() + json.dumps(plan.pairs.paths_a[:1])
+    pairs = json.dumps([plan.pairs.paths_a, plan.pairs.paths_b, plan.pairs.labels.tolist()])
+    digest = hashlib.sha256(pairs.encode()).hexdigest()
+    text = json.dumps({"info": _info(verifier, plan, ()).to_json(), "pairs": digest})
     if not file.exists():
-        part = file.with_suffix(f".{id(plan)}")
+        part = file.with_suffix(f".{os.getpid()}")
         part.write_text(text)
         part.replace(file)
     elif file.read_text() != text:
