@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,12 +66,18 @@ def test_the_server_itself_is_not_counted() -> None:
         limits.admit(None, "report")
 
 
+def taken(photo: gr.Image, path: str) -> str | None:
+    """What the widget makes of a path; in a thread, because browser tests leave a loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, photo.async_move_resource_to_block_cache(path)).result()
+
+
 @pytest.mark.parametrize("address", ["http://example.com/a.png", "HTTPS://example.com/a.png"])
 def test_an_address_instead_of_a_photo_is_not_fetched(address: str) -> None:
     with gr.Blocks():
         photo = photo_widget("Photo", "photo")
     with pytest.raises(gr.Error, match="addresses are not fetched"):
-        asyncio.run(photo.async_move_resource_to_block_cache(address))
+        taken(photo, address)
 
 
 def test_a_widget_that_an_event_made_anew_reads_no_file_of_the_server_either() -> None:
@@ -83,5 +90,5 @@ def test_a_widget_that_an_event_made_anew_reads_no_file_of_the_server_either() -
 def test_a_file_of_ours_is_still_taken(examples: Path) -> None:
     with gr.Blocks():
         photo = photo_widget("Photo", "photo")
-    kept = asyncio.run(photo.async_move_resource_to_block_cache(str(examples / "biden.jpg")))
+    kept = taken(photo, str(examples / "biden.jpg"))
     assert kept is not None and Path(kept).read_bytes() == (examples / "biden.jpg").read_bytes()
