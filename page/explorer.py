@@ -17,7 +17,6 @@ from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
 
 BUNDLED = str(ASSETS.parent / "examples" / "gallery")
 NAMED = {BUNDLED: "Example pairs"}
-METHODS = {"Occlusion": "occlusion", "Gradients": "fggb", "Patches": "patches", "Parts": "parts"}
 WAITING = "Choose a pair; its maps appear here."
 
 gallery = cache(Gallery)  # by source; the sources are those the server was started with
@@ -25,7 +24,9 @@ gallery = cache(Gallery)  # by source; the sources are those the server was star
 
 def methods_for(model: str) -> list[tuple[str, str]]:
     """The methods that can explain a model, with the names of their tabs."""
-    return [(words, name) for words, name in METHODS.items() if model in verifier.models_for(name)]
+    return [
+        (words, name) for name, words in render.TITLES.items() if model in verifier.models_for(name)
+    ]
 
 
 def models_of(source: str) -> list[tuple[str, str]]:

@@ -90,11 +90,9 @@ def explain(
         for explanation in verifier.explain(
             photo_a,
             photo_b,
-            model=network_for(method, model, adding),
             operating_point=point,
             pick=(pick_a, pick_b),
-            method=method,
-            **options_for(method, preset, mode, shape, fill, summands),
+            **asked_of(method, model, preset, mode, shape, fill, adding, summands),
         ):
             yield render.maps(explanation), explanation
     except XfvError as problem:
@@ -141,11 +139,9 @@ def report(
         verifier.explained(
             photo_a,
             photo_b,
-            model=network_for(method, model, adding),
             operating_point=point,
             pick=(pick_a, pick_b),
-            method=method,
-            **options_for(method, preset, mode, shape, fill, summands),
+            **asked_of(method, model, preset, mode, shape, fill, adding, summands),
         )
         for method in progress.tqdm(render.TITLES, desc="Drawing every map", unit="map")
     ]
@@ -198,20 +194,23 @@ def restore(request: gr.Request) -> list[Any]:
     ]
 
 
-def network_for(method: str, model: str, adding: str) -> str | None:
-    """Patches and parts are shown by networks of their own."""
-    return {"patches": adding, "parts": None}.get(method, model)
-
-
-def options_for(
-    method: str, preset: str, mode: int, shape: str, fill: str, summands: str
+def asked_of(
+    method: str,
+    model: str,
+    preset: str,
+    mode: int,
+    shape: str,
+    fill: str,
+    adding: str,
+    summands: str,
 ) -> dict[str, Any]:
-    """What the page's widgets say to a method."""
+    """What the page's widgets ask of a method; patches and parts have networks of their own."""
     options: dict[str, dict[str, Any]] = {
         "occlusion": {"preset": preset, "mode": mode, "shape": shape, "fill": fill},
-        "patches": {"view": summands},
+        "patches": {"model": adding, "view": summands},
+        "parts": {"model": None},
     }
-    return options.get(method, {})
+    return {"method": method, "model": model, **options.get(method, {})}
 
 
 def example(event: gr.SelectData) -> list[str]:

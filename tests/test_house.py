@@ -22,7 +22,7 @@ FLOORS = {
     "verifier": 7,
     **dict.fromkeys(("gallery", "live"), 8),
     **dict.fromkeys(("evaluation", "training", "render", "publish"), 9),
-    "evidence": 10,
+    **dict.fromkeys(("evidence", "galleries"), 10),
     "__main__": 11,
 }
 RESEARCH = {"training", "evaluation"}

@@ -1,5 +1,6 @@
 """The command line: python -m xfv_core verify | explain | models | calibrate | evaluate | parts |
-train | publish, and the commands of ``evidence``.
+train | publish, and the commands of ``evidence`` and
+``galleries``.
 
 Heavy rooms (evaluation, training) are imported by the commands that need them.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from xfv_core import Verifier, XfvError, evidence
+from xfv_core import Verifier, XfvError, evidence, galleries
 from xfv_core.evidence import Model, Pairs, Result
 from xfv_core.manifest import load_manifest, save_manifest
 from xfv_core.results import PictureKind
@@ -28,6 +29,7 @@ app = typer.Typer(
     help="Face verification that explains itself.",
 )
 app.add_typer(evidence.app)
+app.add_typer(galleries.app, name="gallery")
 Point = Annotated[str, typer.Option("--at", help="Operating point: balanced, best_accuracy, …")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[Path | None, typer.Option("--manifest", help="Another weights.json.")]
@@ -252,66 +254,6 @@ def train(
     from xfv_core.training.loop import train as run
 
     run(config, data, out, cache, until)
-
-
-gallery = typer.Typer(no_args_is_help=True, help="Results of a whole pair set, for the Explorer.")
-app.add_typer(gallery, name="gallery")
-
-
-@gallery.command("build")
-def gallery_build(
-    pairs: Pairs,
-    out: Annotated[Path, typer.Option(help="Folder of the gallery; the same resumes.")],
-    images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
-    aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
-    model: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
-    name: Annotated[str, typer.Option(help="What the page calls the pairs.")] = "",
-    sample: Annotated[int, typer.Option(help="Pairs with maps besides all errors.")] = 100,
-    seed: int = 0,
-    partial: Partial = False,
-) -> None:
-    """Verdicts for every pair, maps for errors and a sample; shared out by accelerate launch."""
-    import torch
-    from accelerate import PartialState
-    from tqdm import tqdm
-
-    from xfv_core.evaluation.gallery import Plan, build_shards, finish
-    from xfv_core.evaluation.pairs import PhotoStore, read_pairs
-
-    pair_set = read_pairs(pairs)
-    store = images or pair_set.root or Path(pairs).parent
-    if partial:
-        with PhotoStore(store) as photos:
-            pair_set = pair_set.having(photos)
-    pair_set = replace(pair_set, name=name or pair_set.name)
-    verifier, workers = Verifier(), PartialState(cpu=not torch.cuda.is_available())
-    plan = Plan(pair_set, store, aligned, model or ["sface"], sample=sample, seed=seed)
-    bar = tqdm(disable=not workers.is_main_process, unit="shard")
-
-    def steps(done: int, todo: int) -> None:
-        bar.total = todo
-        bar.update(done - bar.n)
-
-    process = (workers.process_index, workers.num_processes)
-    build_shards(verifier, plan, out, process=process, steps=steps)
-    workers.wait_for_everyone()
-    if workers.is_main_process:
-        typer.echo(finish(verifier, plan, out).to_json())
-
-
-@gallery.command("push")
-def gallery_push(
-    folder: Path,
-    repo_id: Annotated[str, typer.Option(help="OWNER/NAME of a data set on the Hub.")],
-    public: Annotated[
-        bool, typer.Option("--public", help="A new data set is private else.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; show it.")] = False,
-) -> None:
-    """Send a gallery to the Hub; HF_TOKEN has to be a token that may write there."""
-    from xfv_core.publish import push_gallery
-
-    typer.echo(push_gallery(folder, repo_id, public=public, dry_run=dry_run).listing)
 
 
 @app.command()

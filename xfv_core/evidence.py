@@ -170,20 +170,9 @@ def _over_processes(
     result: Path | None,
 ) -> None:
     """This process's share of the work; the first one then sums up what all of them found."""
-    import torch
-    from accelerate import PartialState
-    from tqdm import tqdm
+    from xfv_core.evaluation.processes import over_processes
 
-    workers = PartialState(cpu=not torch.cuda.is_available())
-    bar = tqdm(disable=not workers.is_main_process, unit="pair")
-
-    def steps(done: int, todo: int) -> None:
-        bar.total = todo
-        bar.update(done - bar.n)
-
-    measure(process=(workers.process_index, workers.num_processes), steps=steps)
-    workers.wait_for_everyone()
-    if workers.is_main_process:
+    if over_processes(measure, "pair"):
         text = json.dumps(summarise(out), indent=2) + "\n"
         for file in {out / "summary.json", result or out / "summary.json"}:
             file.write_text(text)

@@ -172,7 +172,7 @@ class Explanation:
             "cost": asdict(self.maps.cost),
             "sentence": self.sentence,
             "agreement": dict(self.agreement),
-            "fidelity": self.fidelity and _plain(vars(self.fidelity)),
+            "fidelity": self.fidelity and plain(vars(self.fidelity)),
             "maps": {"a": self.maps.a.tolist(), "b": self.maps.b.tolist()},
         }
 
@@ -207,7 +207,8 @@ def all_in_one(explanations: Sequence[Explanation]) -> bytes:
     return encode(np.asarray(whole), "png")
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for JSON: arrays as lists."""
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
 

@@ -154,7 +154,8 @@ class Verifier:
 
     def verify_portraits(self, pair: Pair, model: str, operating_point: str) -> Verdict:
         """``verify`` for two faces that are already cut as ``model`` wants them."""
-        one, other = (self._embedding(portrait, self.model(model)) for portrait in pair)
+        with self._verdicts:
+            one, other = (self._embedding(portrait, self.model(model)) for portrait in pair)
         return self.judge(float(np.clip(one @ other, -1, 1)), pair, model, operating_point)
 
     def threshold(self, model: str, operating_point: str) -> float:
@@ -209,8 +210,9 @@ class Verifier:
         """
         explainer = make_explainer(method, **options)
         name = model or self.default_model(method)
-        self.verify(a, b, model=name, operating_point=operating_point, pick=pick)
-        pair = self._pair(a, b, name, pick)
+        self.model(name)
+        with self._verdicts:
+            pair = self._pair(a, b, name, pick)
         yield from self.explain_portraits(pair, name, explainer, operating_point)
 
     def explain_portraits(

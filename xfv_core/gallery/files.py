@@ -14,7 +14,7 @@ import pyarrow as pa
 from xfv_core.errors import XfvError
 from xfv_core.explain import Cost, Maps
 from xfv_core.fidelity import Fidelity
-from xfv_core.results import Explanation, Pair, Verdict, explanation_of
+from xfv_core.results import Explanation, Pair, Verdict, explanation_of, plain
 
 FORMAT = 1
 INFO = "gallery.json"
@@ -103,8 +103,7 @@ def pack_map(explanation: Explanation) -> dict[str, Any]:
         np.rint(values / (peak or 1) * LEVELS).astype(np.int8).tobytes()
         for values in (drawn.a, drawn.b)
     )
-    judged = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(fidelity).items()}
-    about = {"unit": drawn.unit, "cost": asdict(drawn.cost), "fidelity": judged}
+    about = {"unit": drawn.unit, "cost": asdict(drawn.cost), "fidelity": plain(vars(fidelity))}
     return {"method": drawn.method, "a": a, "b": b, "peak": peak, "about": json.dumps(about)}
 
 

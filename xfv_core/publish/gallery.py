@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import huggingface_hub as hf
-from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 
 from xfv_core.gallery import Gallery, Info
 from xfv_core.gallery.files import INFO
-from xfv_core.publish.upload import Publication, PublishError, send
+from xfv_core.publish.upload import Publication, checked_name, send
 
 BODY = """
 # {info.name}, explained by xfv
@@ -48,15 +45,11 @@ def push_gallery(
     Faces are personal data: a new data set is private unless ``public``. ``dry_run`` sends
     nothing and needs no token. Raises PublishError, GalleryError where ``folder`` holds none.
     """
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise PublishError(f"{repo_id!r} is not an OWNER/NAME that the Hub takes.") from error
+    checked_name(repo_id)
     info = Gallery(folder).info
     files = {"README.md": str(gallery_card(info)).encode()}
     files |= {name: (folder / name).read_bytes() for name in [INFO, *_tables(info)]}
     if not dry_run:
-        endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         send(files, repo_id, private=not public, endpoint=endpoint, repo_type="dataset")
     return Publication(files, None)
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
-
 from xfv_core.hub import ROOT
 from xfv_core.manifest import load_manifest
-from xfv_core.publish.upload import Publication, PublishError, send
+from xfv_core.publish.upload import Publication, PublishError, checked_name, send
 
 SERVED = (
     "README.md", "LICENSE", "SECURITY.md", "requirements.txt", "weights.json", "app.py",
@@ -43,12 +39,8 @@ def publish_space(
 
     Raises PublishError for a wrong name, without a token, or with what the Hub said.
     """
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise PublishError(f"{repo_id!r} is not an OWNER/NAME that the Hub takes.") from error
+    checked_name(repo_id)
     files = {name: (root / name).read_bytes() for name in space_files(root)}
     if not dry_run:
-        endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         send(files, repo_id, private=private, endpoint=endpoint, repo_type="space")
     return Publication(files, None)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import huggingface_hub as hf
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import constants
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from xfv_core.errors import XfvError
 from xfv_core.manifest import HubFile
@@ -36,18 +38,28 @@ class Publication:
         )
 
 
+def checked_name(repo_id: str) -> str:
+    """``repo_id``; PublishError where the Hub would not take it."""
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"{repo_id!r} is not an OWNER/NAME that the Hub takes.") from error
+    return repo_id
+
+
 def send(
     files: Mapping[str, bytes],
     repo_id: str,
     *,
     private: bool,
-    endpoint: str,
+    endpoint: str | None,
     repo_type: RepoType = "model",
 ) -> str:
     """The revision of the one commit; a new repository is made, ``private`` or not.
 
     Raises PublishError without a token, or with what the Hub said.
     """
+    endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
     if (token := hf.get_token()) is None:
         raise PublishError(
             "Publishing needs a token of the Hub that may write: set HF_TOKEN or run hf auth login."
