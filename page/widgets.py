@@ -12,7 +12,8 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from page import FOLDER
-from xfv_core import Verifier, XfvError
+from page.zero import make_verifier
+from xfv_core import XfvError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +38,7 @@ SILENT: dict[str, Any] = {
 
 Upload = str | bytes | None  # a file of ours, or the content of a data URL
 
-verifier = Verifier()
+verifier = make_verifier()
 
 
 def in_words(callback: Callable[P, R]) -> Callable[P, R]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
+import psutil
 import pytest
 
+from xfv_core import serving
 from xfv_core.serving import Precedence, Recent
 
 
@@ -59,6 +62,25 @@ def test_expired_results_leave_memory_without_anybody_asking() -> None:
 
     recent.put("k", Photo())
     assert gone.wait(10)
+
+
+def test_a_sweep_gives_memory_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = threading.Event()
+    monkeypatch.setattr(serving, "give_back", given.set)
+    Recent(2, 0.05).put("k", "v")
+    assert given.wait(10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what glibc keeps is glibc's")
+def test_memory_that_small_things_left_behind_is_given_back() -> None:
+    process = psutil.Process()
+    kept = [bytes(1000) for _ in range(300_000)]  # too small for the system to be asked each time
+    del kept[::2]
+    last, full = kept.pop(), process.memory_info().rss  # the top of the heap stays in use
+    kept.clear()
+    serving.give_back()
+    assert full - process.memory_info().rss > 100e6
+    assert last == bytes(1000)
 
 
 def test_long_work_waits_until_short_work_is_done() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -14,8 +16,9 @@ T = TypeVar("T")
 class Recent:
     """Results by key, at most ``size`` of them and none older than ``seconds``.
 
-    What has expired is really gone: a timer sweeps while anything is held. Two threads that want
-    the same key at the same time compute it once.
+    What has expired is really gone: a timer sweeps while anything is held, and what that frees, and
+    what the work before it left behind, goes back to the system. Two threads that want the same key
+    at the same time compute it once.
     """
 
     def __init__(self, size: int, seconds: float) -> None:
@@ -68,6 +71,13 @@ class Recent:
             self._sweeping = False
             if self._items:
                 self._arm()
+        give_back()
+
+
+def give_back() -> None:
+    """Return freed memory to the system, which glibc would keep for the next large request."""
+    if os.name == "posix" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 class Precedence:

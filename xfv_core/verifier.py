@@ -14,20 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from xfv_core.confidence import Calibration, decide
+from xfv_core.drawing import Draw, Drawing, draw
 from xfv_core.errors import XfvError
 from xfv_core.explain import Explainer, Maps, make_explainer
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.fidelity import (
-    Fidelity,
-    Kind,
-    against_chance,
-    agreement,
-    map_curves,
-    random_curves,
-)
+from xfv_core.fidelity import agreement
 from xfv_core.hub import Progress
 from xfv_core.hub import Source as WeightSource
 from xfv_core.images import Photo, load_photo
@@ -50,9 +43,22 @@ class RequestError(XfvError):
 class Verifier:
     """Loads models once, remembers photos briefly; safe to call from several threads."""
 
-    def __init__(self, *, manifest: Manifest | None = None, source: WeightSource = "auto") -> None:
+    def __init__(
+        self,
+        *,
+        manifest: Manifest | None = None,
+        source: WeightSource = "auto",
+        device: str | None = None,
+        draw_elsewhere: Draw | None = None,
+    ) -> None:
+        """``device``: a GPU where there is one, unless given.
+
+        ``draw_elsewhere``: `xfv_core.drawing.draw` in another process, with the name of a model in
+        the place of the network.
+        """
         self.manifest = manifest or load_manifest()
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._draw = draw_elsewhere or self._draw_here
         self._source = source
         self._detector = FaceDetector(self.device)
         self._models: dict[str, FaceModel] = {}
@@ -220,19 +226,9 @@ class Verifier:
     ) -> Iterator[Explanation]:
         """``explain`` for two faces that are already cut as the model ``name`` wants them."""
         verdict = self.verify_portraits(pair, name, operating_point)
-        key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
-        if (known := self._recent.peek(key)) is not None:
-            maps, measured = known
-            yield explanation_of(verdict, maps, pair, measured, self._agreement(maps, pair))
-            return
-        network, (x, y) = self.model(name), (portrait.tensor() for portrait in pair)
-        for maps in explainer(
-            network, x, y, threshold=verdict.threshold, steps=self._verdicts.give_way
-        ):
-            yield explanation_of(verdict, maps, pair)
-        measured = self._fidelity(network, x, y, maps, pair, verdict.same)
-        self._recent.put(key, (maps, measured))
-        yield explanation_of(verdict, maps, pair, measured, self._agreement(maps, pair))
+        for drawing in self._drawings(pair, name, explainer, verdict):
+            agreed = self._agreement(drawing.maps, pair) if drawing.fidelity else None
+            yield explanation_of(verdict, drawing.maps, pair, drawing.fidelity, agreed)
 
     def explained(self, a: Source, b: Source, **request: Any) -> Explanation:
         """The last of ``explain``: final maps with their fidelity."""
@@ -254,22 +250,26 @@ class Verifier:
             lambda: embed_all(network, portrait.tensor()[None], fast=False)[0].cpu().numpy(),
         )
 
-    def _fidelity(
-        self, network: FaceModel, x: Tensor, y: Tensor, maps: Maps, pair: Pair, same: bool
-    ) -> Fidelity:
-        """Of what speaks for the verdict, or, where nothing does, of what speaks against it.
+    def _drawings(
+        self, pair: Pair, name: str, explainer: Explainer, verdict: Verdict
+    ) -> Iterator[Drawing]:
+        """Remembered, or made now; the curves of chance are shared by all methods of a pair."""
+        key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
+        if (known := self._recent.peek(key)) is not None:
+            yield known
+            return
+        by_chance = ("chance", _identity(pair), name)
+        for drawing in self._draw(
+            name, *(portrait.tensor() for portrait in pair), explainer,
+            threshold=verdict.threshold, same=verdict.same, chance=self._recent.peek(by_chance),
+        ):  # fmt: skip
+            if drawing.fidelity:
+                self._recent.put(key, drawing)
+                self._recent.put(by_chance, drawing.chance)
+            yield drawing
 
-        The curves of chance are shared by all methods of a pair.
-        """
-        steps = self._verdicts.give_way
-        chance = self._recent.get(
-            ("chance", _identity(pair), network.name),
-            lambda: random_curves(network, x, y, steps=steps),
-        )
-        curves = map_curves(network, x, y, maps, steps=steps)
-        kinds: tuple[Kind, Kind] = ("similar", "dissimilar") if same else ("dissimilar", "similar")
-        found = [against_chance(curves, chance, kind) for kind in kinds]
-        return found[1] if found[0].empty else found[0]
+    def _draw_here(self, name: str, *crops: Any, **judged: Any) -> Iterator[Drawing]:
+        return draw(self.model(name), *crops, **judged, steps=self._verdicts.give_way)
 
     def _agreement(self, maps: Maps, pair: Pair) -> dict[str, float]:
         """Rank correlation with the other methods' last maps of this pair, on the same crop."""
