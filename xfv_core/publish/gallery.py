@@ -27,8 +27,14 @@ explain them. Made by `python -m xfv_core gallery build`, to be looked at with
 at the threshold below, deletion gain of each method's map against chance, mean rank correlation
 between methods, and the maps: int8 steps of 1/127 of `peak`. `photos-*` holds the crops.
 
-The photos show people. Whoever publishes or uses this data set answers for having the right to,
-and for the terms of the pair set it was made from.
+## Limits
+
+- For looking at how networks judge and why. Not for training, not for decisions about people, not
+  for finding out who somebody is.
+- The photos show people. Whoever publishes or uses this data set answers for having the right to,
+  and for the terms of the pair set it was made from.
+- Figures hold for this pair set. Who is rare in it, or was rare in what a network learnt from, is
+  judged worse than they say; the models' cards have what was measured by group.
 """
 
 
