@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from page import FOLDER
-from page.limits import admit
+from page.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
 from xfv_core import XfvError
 
@@ -65,7 +65,7 @@ def explain(
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
-    admit(request, "maps")
+    admit_maps(request, method, detail)
     options = {"preset": detail} if method == "occlusion" else {}
     found = verifier.explained(
         *both(photo_a, photo_b), model=model or None, operating_point=point,

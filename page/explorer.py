@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from page import ASSETS
-from page.limits import admit
+from page.limits import admit_maps
 from page.widgets import MAPS, SILENT, in_words, verifier
 from xfv_core import XfvError, render
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
@@ -87,7 +87,7 @@ def open_pair(
         return
     said = ""
     try:
-        admit(request, "maps")
+        admit_maps(request, method, "standard")
         found = gallery(source)
         said = render.opened(found, model, row)
         for explanation in found.explain(verifier, model, row, method):

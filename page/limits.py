@@ -16,6 +16,7 @@ ALLOWED = {
     what: parse(f"{max(1, round(PER_MINUTE * share))}/minute")
     for what, share in (("verdict", 1), ("maps", 0.75), ("report", 0.15))
 }
+WORK = {"fggb": 2, "xssab": 2, "standard": 2, "paper": 6}  # times a fast map, of methods, presets
 PROXIED = "SPACE_ID" in os.environ  # a Space is reached through the Hub's router only
 
 limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -25,15 +26,21 @@ class TooManyError(XfvError):
     """A visitor asks for more than is fair."""
 
 
-def admit(request: gr.Request | None, what: str) -> None:
-    """Count a request of a visitor; TooManyError above what ``ALLOWED`` says.
+def admit(request: gr.Request | None, what: str, *, cost: int = 1) -> None:
+    """Count a request of a visitor as ``cost``; TooManyError above what ``ALLOWED`` says.
 
     Calls from within the server have no request and are not counted.
     """
     if request is None:
         return
-    if not limiter.hit(ALLOWED[what], what, visitor(request)):
+    most = ALLOWED[what]
+    if not limiter.hit(most, what, visitor(request), cost=min(cost, most.amount)):
         raise TooManyError("That is more than one visitor may ask for in a minute; wait a little.")
+
+
+def admit_maps(request: gr.Request | None, method: str, preset: str) -> None:
+    """Count maps as what they cost the machine."""
+    admit(request, "maps", cost=WORK.get(preset if method == "occlusion" else method, 1))
 
 
 def visitor(request: gr.Request) -> str:

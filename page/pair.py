@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from page import ASSETS, FOLDER, SCRIPTS, STYLE
-from page.limits import admit
+from page.limits import admit, admit_maps
 from page.widgets import Upload, in_words, verifier
 from xfv_core import Explanation, XfvError, render
 from xfv_core.results import PictureKind, Surface, all_in_one
@@ -86,7 +86,7 @@ def explain(
         yield render.waiting(), None
         return
     try:
-        admit(request, "maps")
+        admit_maps(request, method, preset)
         for explanation in verifier.explain(
             photo_a,
             photo_b,

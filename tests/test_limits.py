@@ -39,6 +39,20 @@ def test_a_visitor_who_asks_for_too_much_is_told_to_wait() -> None:
         ask(request("1.2.3.4"), 1)
 
 
+def test_the_slowest_maps_use_up_what_is_allowed_sooner() -> None:
+    counted = {}
+    for number, asked in enumerate(
+        (("occlusion", "fast"), ("occlusion", "paper"), ("fggb", "fast"))
+    ):
+        visitor, counted[asked] = request(f"1.2.3.{number}"), 0
+        with pytest.raises(limits.TooManyError):
+            while counted[asked] < 1000:
+                limits.admit_maps(visitor, *asked)
+                counted[asked] += 1
+    most = limits.ALLOWED["maps"].amount
+    assert list(counted.values()) == [most, most // 6, most // 2]
+
+
 def test_other_visitors_and_other_requests_do_not_suffer_from_it() -> None:
     ask(request("1.2.3.4"), ENOUGH)
     ask(request("1.2.3.5"), ENOUGH)
