@@ -57,7 +57,7 @@ def main(
     try:
         memory = psutil.Process(server.pid)
         ask(Client(f"http://127.0.0.1:{port}", verbose=False), "/verify", 0)
-        idle, peak, met = rss(memory), 0, Meetings()
+        idle, meanwhile, met = rss(memory), [], Meetings()
         crowd = [
             threading.Thread(target=visit, args=(port, i, seconds, met)) for i in range(visitors)
         ]
@@ -65,7 +65,7 @@ def main(
             visitor.start()
         for _ in tqdm(range(seconds), unit="s"):
             time.sleep(1)
-            peak = max(peak, rss(memory))
+            meanwhile.append(rss(memory))
         for visitor in crowd:
             visitor.join()
         after = rss(memory)
@@ -75,7 +75,10 @@ def main(
             "visitors": visitors, "seconds": seconds, "start_seconds": round(start_seconds, 1),
             **met.summary(), "alive": alive,
             "traceback": any("Traceback" in line for line in log),
-            "mib": {"idle": idle, "peak": peak, "after": after, "rested": rss(memory)},
+            "mib": {
+                "idle": idle, "peak": max(meanwhile), "every_30_s": meanwhile[29::30],
+                "after": after, "rested": rss(memory),
+            },
         }, indent=2))  # fmt: skip
     finally:
         server.terminate()
