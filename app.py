@@ -5,11 +5,14 @@ Gradio reads settings when it is imported, and ``page`` makes them: nothing here
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Annotated
 
 import typer
 
 from page import FRAME, SCRIPTS, STYLE
+from page.door import SERVING
 from page.explorer import BUNDLED
 from page.whole import THEME, build
 from page.widgets import verifier
@@ -27,6 +30,7 @@ def main(
     ] = None,
 ) -> None:
     """Serve the page."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the folder of uploads goes too
     verifier.model(verifier.manifest.default)
     build([BUNDLED, *(gallery or ())]).launch(
         server_name=host or None,
@@ -43,6 +47,7 @@ def main(
         footer_links=["gradio"],
         ssr_mode=False,
         mcp_server=mcp,
+        **SERVING,
     )
 
 

@@ -5,15 +5,15 @@ Names, parameters and the keys of the answers stay as they are within a major ve
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from page import FOLDER
+from page.folder import new_folder
 from page.limits import admit, admit_maps
+from page.pair import PRESETS
 from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
 from xfv_core import XfvError
 
@@ -65,13 +65,14 @@ def explain(
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
+    occluded = one_of(METHODS, method) == "occlusion"
+    options = {"preset": one_of(PRESETS, detail)} if occluded else {}
     admit_maps(request, method, detail)
-    options = {"preset": detail} if method == "occlusion" else {}
     found = verifier.explained(
         *both(photo_a, photo_b), model=model or None, operating_point=point,
-        method=one_of(method), **options,
+        method=method, **options,
     )  # fmt: skip
-    picture = Path(tempfile.mkdtemp(dir=FOLDER.name)) / "maps.png"
+    picture = new_folder() / "maps.png"
     picture.write_bytes(found.figure("png"))
     return found.to_dict(), str(picture)
 
@@ -97,11 +98,11 @@ def both(photo_a: Upload, photo_b: Upload) -> tuple[str | bytes, str | bytes]:
     return photo_a, photo_b
 
 
-def one_of(method: str) -> str:
-    """The method; XfvError where there is none of that name, baselines included."""
-    if method not in METHODS:
-        raise XfvError(f"There is no method {method!r}; choose from {', '.join(METHODS)}.")
-    return method
+def one_of(names: Sequence[str], name: str) -> str:
+    """The name; XfvError where it is none of those, as baselines are none of the methods."""
+    if name not in names:
+        raise XfvError(f"There is no {name!r} here; choose from {', '.join(names)}.")
+    return name
 
 
 def api() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from page import ASSETS
+from page.inputs import whole_number
 from page.limits import admit_maps
 from page.widgets import MAPS, SILENT, in_words, verifier
 from xfv_core import XfvError, render
@@ -50,9 +51,10 @@ def choose_model(source: str, model: str) -> tuple[str, gr.Radio]:
     return render.overview(gallery(source), model), gr.Radio(methods, value=methods[0][1])
 
 
+@in_words
 def turned_to(event: gr.EventData) -> int:
     """The page that was asked for."""
-    return int(event.page)
+    return whole_number(event, "page")
 
 
 @in_words
@@ -73,9 +75,10 @@ def pairs(
     return render.grid(found, model, rows, page)
 
 
+@in_words
 def picked(event: gr.EventData) -> int:
     """The pair that was opened."""
-    return int(event.row)
+    return whole_number(event, "row")
 
 
 def open_pair(

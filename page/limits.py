@@ -14,8 +14,11 @@ from xfv_core import XfvError
 PER_MINUTE = int(os.environ.get("XFV_PER_MINUTE", "40"))  # a person clicking does not reach it
 ALLOWED = {
     what: parse(f"{max(1, round(PER_MINUTE * share))}/minute")
-    for what, share in (("verdict", 1), ("maps", 0.75), ("report", 0.15))
-}
+    for what, share in (
+        ("verdict", 1), ("maps", 0.75), ("report", 0.15),
+        ("uploads", 2), ("megabytes", 4), ("events", 8), ("frames", 60),  # counted at the door
+    )
+}  # fmt: skip
 WORK = {"fggb": 2, "xssab": 2, "standard": 2, "paper": 6}  # times a fast map, of methods, presets
 PROXIED = "SPACE_ID" in os.environ  # a Space is reached through the Hub's router only
 
@@ -31,11 +34,9 @@ def admit(request: gr.Request | None, what: str, *, cost: int = 1) -> None:
 
     Calls from within the server have no request and are not counted.
     """
-    if request is None:
-        return
-    most = ALLOWED[what]
-    if not limiter.hit(most, what, visitor(request), cost=min(cost, most.amount)):
-        raise TooManyError("That is more than one visitor may ask for in a minute; wait a little.")
+    if request is not None:
+        client = request.client.host if request.client else "unknown"
+        count(visitor(request.headers.get("x-forwarded-for", ""), client), what, cost)
 
 
 def admit_maps(request: gr.Request | None, method: str, preset: str) -> None:
@@ -43,8 +44,13 @@ def admit_maps(request: gr.Request | None, method: str, preset: str) -> None:
     admit(request, "maps", cost=WORK.get(preset if method == "occlusion" else method, 1))
 
 
-def visitor(request: gr.Request) -> str:
+def count(who: str, what: str, cost: int = 1) -> None:
+    """Count a request of ``who``; TooManyError above what ``ALLOWED`` says."""
+    most = ALLOWED[what]
+    if not limiter.hit(most, what, who, cost=min(cost, most.amount)):
+        raise TooManyError("That is more than one visitor may ask for in a minute; wait a little.")
+
+
+def visitor(forwarded: str, client: str) -> str:
     """Where a request comes from; behind the Hub's router, what that says, never the client."""
-    forwarded = request.headers.get("x-forwarded-for", "") if PROXIED else ""
-    client = request.client.host if request.client else "unknown"
-    return forwarded.rpartition(",")[2].strip() or client
+    return (PROXIED and forwarded.rpartition(",")[2].strip()) or client

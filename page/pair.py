@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
-from page import ASSETS, FOLDER, SCRIPTS, STYLE
+from page import ASSETS, SCRIPTS, STYLE
+from page.folder import KEEP_SECONDS, new_folder
+from page.inputs import whole_number
 from page.limits import admit, admit_maps
 from page.widgets import Upload, in_words, verifier
 from xfv_core import Explanation, XfvError, render
 from xfv_core.results import PictureKind, Surface, all_in_one
+from xfv_core.serving import Recent
 
 EXAMPLES = ASSETS.parent / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
 FACE = "Face"
 PRESETS = ("fast", "standard", "paper")
+
+# what can be saved, under secrets: whole photos are in it, so few are held and not for long
+finished = Recent(24, KEEP_SECONDS)
 
 
 def compare(
@@ -80,10 +86,10 @@ def explain(
     adding: str,
     summands: str,
     request: gr.Request,
-) -> Iterator[tuple[str, Explanation | None]]:
-    """Ever better maps of the pair that was just compared."""
+) -> Iterator[tuple[str, str]]:
+    """Ever better maps of the pair that was just compared, and under which secret they are."""
     if not (asked and photo_a and photo_b):
-        yield render.waiting(), None
+        yield render.waiting(), ""
         return
     try:
         admit_maps(request, method, preset)
@@ -94,16 +100,27 @@ def explain(
             pick=(pick_a, pick_b),
             **asked_of(method, model, preset, mode, shape, fill, adding, summands),
         ):
-            yield render.maps(explanation), explanation
+            yield render.maps(explanation), held(explanation)
     except XfvError as problem:
-        yield render.waiting(str(problem)), None
+        yield render.waiting(str(problem)), ""
 
 
-def save(explanation: Explanation | None, strength: float, surface: str) -> list[gr.DownloadButton]:
+def held(explanation: Explanation) -> str:
+    """The secret under which finished maps can be saved for a while; none while they are not."""
+    if explanation.fidelity is None:
+        return ""
+    secret = token_urlsafe(16)
+    finished.put(secret, explanation)
+    return secret
+
+
+@in_words
+def save(shown: str, strength: float, surface: str) -> list[gr.DownloadButton]:
     """The finished figure as PNG and as JPEG; buttons without use while there is none."""
-    if explanation is None or explanation.fidelity is None:
+    explanation: Explanation | None = finished.peek(shown)
+    if explanation is None:
         return [gr.DownloadButton(interactive=False)] * 2
-    folder = Path(tempfile.mkdtemp(dir=FOLDER.name))
+    folder = new_folder()
     buttons = []
     on: Surface = "crop" if surface == FACE else "photo"
     kinds: tuple[PictureKind, ...] = ("png", "jpeg")
@@ -149,7 +166,7 @@ def report(
         found, verifier.manifest.card(model), verifier.calibration(model),
         made=datetime.now(timezone.utc), style=STYLE, scripts=SCRIPTS,
     )  # fmt: skip
-    folder = Path(tempfile.mkdtemp(dir=FOLDER.name))
+    folder = new_folder()
     (folder / "xfv-report.html").write_text(page, encoding="utf-8")
     (folder / "xfv-report.png").write_bytes(all_in_one(found))
     return [
@@ -213,11 +230,14 @@ def asked_of(
     return {"method": method, "model": model, **options.get(method, {})}
 
 
-def example(event: gr.SelectData) -> list[str]:
+@in_words
+def example(event: gr.EventData) -> list[str]:
     """The two photos of the example that was picked."""
-    return [str(EXAMPLES / PAIRS[event.index][side]) for side in "ab"]
+    pair = PAIRS[whole_number(event, "index", below=len(PAIRS))]
+    return [str(EXAMPLES / pair[side]) for side in "ab"]
 
 
-def chosen_face(event: gr.SelectData) -> int:
+@in_words
+def chosen_face(event: gr.EventData) -> int:
     """The place of the face that was picked."""
-    return int(event.index)
+    return whole_number(event, "index")

@@ -21,7 +21,7 @@ from page.pair import (
     restore,
     save,
 )
-from page.widgets import KEEP_SECONDS, MAPS, SILENT, VERDICTS, photo_widget, verifier
+from page.widgets import MAPS, SILENT, VERDICTS, photo_widget, verifier
 from xfv_core import render
 from xfv_core.explain.occlusion import FILLS, SHAPES
 
@@ -52,7 +52,7 @@ def side_by_side_thumbnail(pair: dict[str, str], side: int = 160) -> Image.Image
 
 def two_photos(page: gr.Blocks) -> None:
     """Verdict and reasons for two photos."""
-    asked, shown = gr.State(0), gr.State(time_to_live=KEEP_SECONDS)
+    asked, shown = gr.State(0), gr.State("")
     pick_a, pick_b, method = gr.State(0), gr.State(0), gr.State("occlusion")
     with gr.Row(elem_id="photos"):
         photo_a, faces_a = photo_input("First photo", "a")

@@ -10,8 +10,10 @@ from page import ASSETS
 from page.api import api
 from page.camera import live_camera
 from page.explorer import BUNDLED, explorer
+from page.folder import KEEP_SECONDS, SWEEP_SECONDS
+from page.inputs import Page
 from page.two_photos import two_photos
-from page.widgets import KEEP_SECONDS, verifier
+from page.widgets import verifier
 from xfv_core import render
 
 TITLE = "xfv — face verification that explains itself"
@@ -25,7 +27,8 @@ THEME = gr.themes.Base(
 
 def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
     """The page. ``galleries``: folders or data sets on the Hub that the Explorer offers."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP_SECONDS)) as blocks:
+    swept = (SWEEP_SECONDS, KEEP_SECONDS)
+    with Page(title=TITLE, analytics_enabled=False, delete_cache=swept) as blocks:
         api()  # first, so that its endpoints get the names they ask for
         gr.HTML(render.HEADER)
         with gr.Tabs(elem_id="jobs"):

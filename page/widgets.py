@@ -18,7 +18,6 @@ from xfv_core import XfvError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KEEP_SECONDS = 300
 VERDICTS: dict[str, Any] = {
     "concurrency_id": "verdict",
     "concurrency_limit": 2,
@@ -67,6 +66,8 @@ def file_of(payload: ImageData | None) -> Upload:
     path = Path(payload.path or "").resolve()
     if not path.is_relative_to(Path(FOLDER.name).resolve()):
         raise gr.Error("Upload a photo; other files are not read.", print_exception=False)
+    if not path.is_file():
+        raise gr.Error("This photo is not here any more; upload it again.", print_exception=False)
     return str(path)
 
 

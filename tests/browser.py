@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -34,16 +36,24 @@ def chromium() -> str:
     return CHROMIUM
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """Address of a freshly started app; the log must hold no stack trace when it ends."""
+@dataclass
+class Server:
+    """A started app: where it is and what it said so far, line by line."""
+
+    url: str
+    log: list[str]
+
+
+@contextmanager
+def serving(**settings: str) -> Iterator[Server]:
+    """A freshly started app; the log must hold no stack trace when it ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "XFV_PER_MINUTE": "10000"},  # all tests are one visitor
+        env={**os.environ, **settings},
     )  # fmt: skip
     assert process.stdout is not None
     log: list[str] = []
@@ -53,13 +63,25 @@ def server() -> Iterator[str]:
             break
     rest = threading.Thread(target=lambda: log.extend(process.stdout or []), daemon=True)
     rest.start()
-    yield f"http://127.0.0.1:{port}/"
+    yield Server(f"http://127.0.0.1:{port}/", log)
     running = process.poll() is None
     process.terminate()
     process.wait(30)
     rest.join(10)
     assert running, "the server died:\n" + "".join(log)
     assert "Traceback" not in "".join(log), "".join(log)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Server]:
+    with serving(XFV_PER_MINUTE="10000") as app:  # all tests are one visitor
+        yield app
+
+
+@pytest.fixture(scope="session")
+def server(running: Server) -> str:
+    """Address of the app that the tests share."""
+    return running.url
 
 
 @pytest.fixture(scope="session")
