@@ -237,6 +237,14 @@ def test_dark_mode_is_dark_with_light_text(open_page: Callable[..., Page]) -> No
     assert light - dark > 300
 
 
+def test_the_browser_is_told_to_ask_nobody_else(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    refused: list[str] = []
+    page.on("console", lambda line: refused.append(line.text))
+    failed = page.evaluate("fetch('https://example.com').then(() => false, () => true)")
+    assert failed and "Content Security Policy" in " ".join(refused)
+
+
 def test_bad_files_get_a_sentence_through_the_api_and_the_server_lives(
     server: str, examples: Path, tmp_path: Path
 ) -> None:
