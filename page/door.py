@@ -167,7 +167,10 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            said = [(b"content-security-policy", OURS_ONLY), (b"x-content-type-options", b"nosniff")]
+            said = [
+                (b"content-security-policy", OURS_ONLY),
+                (b"x-content-type-options", b"nosniff"),
+            ]
             message = {**message, "headers": [*message.get("headers", ()), *said]}
         self._begun = True
         await self._send(message)
