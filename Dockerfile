@@ -4,7 +4,7 @@ RUN useradd --create-home xfv
 WORKDIR /home/xfv/app
 COPY requirements.txt .
 RUN pip install --no-cache-dir -r requirements.txt
-COPY LICENSE README.md SECURITY.md app.py weights.json ./
+COPY LICENSE *.md app.py weights.json ./
 COPY examples examples
 COPY page page
 COPY xfv_core xfv_core

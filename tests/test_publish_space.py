@@ -25,14 +25,21 @@ def card() -> hf.SpaceCard:
     return hf.SpaceCard.load(ROOT / "README.md")
 
 
-def test_research_tests_and_results_stay_at_home() -> None:
+def test_research_and_tests_stay_at_home() -> None:
     files = space_files()
     rooms = {path.split("/")[0] for path in files}
     assert rooms == {
-        "LICENSE", "README.md", "SECURITY.md", "app.py", "examples", "page", "requirements.txt",
-        "weights.json", "xfv_core",
+        "DATA.md", "LICENSE", "README.md", "RESULTS.md", "SECURITY.md", "app.py", "examples",
+        "page", "requirements.txt", "results", "weights.json", "xfv_core",
     }  # fmt: skip
     assert not [path for path in files if re.search("training|evaluation|__pycache__", path)]
+
+
+@pytest.mark.parametrize("document", ["README.md", "SECURITY.md", "DATA.md", "RESULTS.md"])
+def test_what_a_document_links_to_is_sent_with_it(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert not set(linked) - set(space_files())
 
 
 @pytest.mark.slow

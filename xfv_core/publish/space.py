@@ -1,4 +1,4 @@
-"""The page -> a Space on the Hub: exactly the files that serving it takes."""
+"""The page -> a Space on the Hub: exactly what serving it takes, and what its README links to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from xfv_core.manifest import load_manifest
 from xfv_core.publish.upload import Publication, PublishError, checked_name, send
 
 SERVED = (
-    "README.md", "LICENSE", "SECURITY.md", "requirements.txt", "weights.json", "app.py",
+    "README.md", "LICENSE", "SECURITY.md", "DATA.md", "RESULTS.md", "results/plots/*.svg",
+    "requirements.txt", "weights.json", "app.py",
     "page/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
 )  # fmt: skip
 RESEARCH = ("training", "evaluation")  # rooms that the page never enters
