@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from gradio import route_utils
-from gradio.route_utils import GradioMultiPartParser
+from gradio.route_utils import GradioMultiPartParser, StarletteRequest
 
 from page import FOLDER
 from page.folder import KEEP_SECONDS, FullError, check_room
@@ -91,10 +91,10 @@ class Door:
 
 def look_at(scope: Message) -> str:
     """Refuse what can be refused before anything is read; returns who uploads, if anybody."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    request = StarletteRequest(scope)
     if len(scope["query_string"]) > MAX_QUERY:
         raise RefusedError(414, "This address is too long.")
-    if int(headers.get("content-length", 0)) > MAX_BODY:
+    if int(request.headers.get("content-length", 0)) > MAX_BODY:
         raise RefusedError(413, TOO_LARGE)
     _, prefix, rest = scope["path"].partition("/gradio_api")  # it may follow a root path
     if not prefix:
@@ -106,8 +106,7 @@ def look_at(scope: Message) -> str:
         raise RefusedError(403, "Only uploads and results of this page are handed out.")
     if route[1] == "info":  # of one page; what Gradio says of all names to all the first one's host
         scope["query_string"] += b"&page="
-    client = scope["client"][0] if scope.get("client") else "unknown"
-    who = visitor(headers.get("x-forwarded-for", ""), client)
+    who = visitor(request)
     if what := COUNTED.get(route[1]):
         count(who, what)
     return who if route[1] == "upload" else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import gradio as gr
+from gradio.route_utils import StarletteRequest
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -35,8 +36,7 @@ def admit(request: gr.Request | None, what: str, *, cost: int = 1) -> None:
     Calls from within the server have no request and are not counted.
     """
     if request is not None:
-        client = request.client.host if request.client else "unknown"
-        count(visitor(request.headers.get("x-forwarded-for", ""), client), what, cost)
+        count(visitor(request), what, cost)
 
 
 def admit_maps(request: gr.Request | None, method: str, preset: str) -> None:
@@ -51,6 +51,8 @@ def count(who: str, what: str, cost: int = 1) -> None:
         raise TooManyError("That is more than one visitor may ask for in a minute; wait a little.")
 
 
-def visitor(forwarded: str, client: str) -> str:
+def visitor(request: gr.Request | StarletteRequest) -> str:
     """Where a request comes from; behind the Hub's router, what that says, never the client."""
-    return (PROXIED and forwarded.rpartition(",")[2].strip()) or client
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")) if PROXIED else ""
+    client = request.client.host if request.client else "unknown"
+    return forwarded.rpartition(",")[2].strip() or client

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 from gradio.data_classes import ImageData
+from gradio.route_utils import StarletteRequest
 
 from page import limits
 from page.widgets import photo_widget
 
 
 def request(host: str, **headers: str) -> Any:
-    return SimpleNamespace(client=SimpleNamespace(host=host), headers=headers)
+    """As Gradio hands it to callbacks."""
+    named = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return gr.Request(StarletteRequest({"type": "http", "client": (host, 5), "headers": named}))
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +72,9 @@ def test_behind_the_router_its_word_counts_and_not_the_clients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "PROXIED", True)
-    said = "I am new, 5.6.7.8"  # the router appends what it saw
-    assert limits.visitor(said, "10.0.0.1") == "5.6.7.8"
-    assert limits.visitor("", "10.0.0.1") == "10.0.0.1"
+    said = {"x-forwarded-for": "I am new, 5.6.7.8"}  # the router appends what it saw
+    assert limits.visitor(request("10.0.0.1", **said)) == "5.6.7.8"
+    assert limits.visitor(request("10.0.0.1")) == "10.0.0.1"
 
 
 def test_the_server_itself_is_not_counted() -> None:
