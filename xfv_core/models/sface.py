@@ -23,6 +23,10 @@ BLOCKS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
     *((512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)),
 )
+# Measured on two cores: batches of 32 take 1.5 times as long where the maps of all photos are made
+# side by side down to 14 x 14, because they leave the cache.
+EARLY = 26  # layers before those
+PHOTOS = {"cpu": 8}  # at a time through them
 
 
 class SFace(FaceModel):
@@ -45,7 +49,9 @@ class SFace(FaceModel):
 
     def embed(self, x: Tensor) -> Tensor:
         x = (x * 255 - 127.5) / 128
-        x = self.features(x)  # (B, 1024, 7, 7)
+        early, late = self.features[:EARLY], self.features[EARLY:]
+        x = torch.cat([early(part) for part in x.split(PHOTOS.get(x.device.type, len(x)))])
+        x = late(x)  # (B, 1024, 7, 7)
         return F.normalize(self.head(x.flatten(1)).float(), dim=1)  # (B, 128)
 
     def chain(self) -> Chain:
@@ -53,7 +59,7 @@ class SFace(FaceModel):
         return Chain(scale=255 / 128, shift=-127.5 / 128, layers=layers)
 
     def last_maps(self) -> nn.Module:
-        return self.features  # (B, 1024, 7, 7)
+        return self.features[-1]  # (B, 1024, 7, 7)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:
