@@ -182,7 +182,7 @@ def agreement(
         ),
     }
     for preset in presets:
-        method, in_full = Occlusion(preset), Occlusion(preset, bfloat16=False)
+        method, in_full = Occlusion(preset), Occlusion(preset, bfloat16=False, tolerance=0)
         runs = ((method, model), (in_full, model), (method, Opaque(model)))
         ours, full, whole = (_both(final(m, net, photos, threshold)) for m, net in runs)
         found[f"occlusion {preset} and its float32, correlation"] = _correlation(ours, full)

@@ -10,6 +10,10 @@ of kernel k, stride s, padding p and dilation d widens [first, end) to
 so patches near the border cost least. Ours differs from the paper's in that only the convolutions
 that look around read windows of one size (with their halo, from the kept activations); pointwise
 ones and activations, nearly all of the work, see the changed cells as rows and nothing else.
+
+Much of a rectangle, above all its corners, hardly differs from the photo. With a ``tolerance`` wide
+pointwise convolutions leave out the cells that differ by less than that share of a mean cell's
+length, and take the photo's in their place. This is an approximation; 0 is exact.
 """
 
 from __future__ import annotations
@@ -23,10 +27,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.explain.windows import Changed, Kept, Rectangles, cut
+from xfv_core.explain.windows import LOOK, Changed, Kept, Rectangles, cut
 from xfv_core.models.base import Chain, FaceModel, embed_all, has_fast_bf16
 
 _Step = Callable[[Changed], Changed]
+# channels from which leaving out a cell saves more than asking whether to; measured
+WIDE = 256
 
 
 class CoveredEmbedder(Protocol):
@@ -47,10 +53,17 @@ class CoveredEmbedder(Protocol):
         ...
 
 
-def covered_embedder(model: FaceModel, photos: Tensor, *, fast: bool) -> CoveredEmbedder:
-    """For ``photos`` (P,3,S,S) in [0,1]; ``fast`` allows bfloat16, as in ``embed_all``."""
+def covered_embedder(
+    model: FaceModel, photos: Tensor, *, fast: bool, tolerance: float = 0.0
+) -> CoveredEmbedder:
+    """For ``photos`` (P,3,S,S) in [0,1]; ``fast`` allows bfloat16, as in ``embed_all``.
+
+    ``tolerance``: of chains, see the top of this file.
+    """
     chain = model.chain()
-    return WholePasses(model, photos, fast) if chain is None else Incremental(chain, photos, fast)
+    if chain is None:
+        return WholePasses(model, photos, fast)
+    return Incremental(chain, photos, fast, tolerance)
 
 
 class WholePasses:
@@ -74,7 +87,7 @@ class Incremental:
     ``whole``: of one pass.
     """
 
-    def __init__(self, chain: Chain, photos: Tensor, fast: bool) -> None:
+    def __init__(self, chain: Chain, photos: Tensor, fast: bool, tolerance: float) -> None:
         bfloat16 = fast and has_fast_bf16(photos.device)
         self._dtype = torch.bfloat16 if bfloat16 else torch.float32
         self._scale, self._shift = chain.scale, chain.shift
@@ -86,7 +99,7 @@ class Incremental:
             h = self._input(photos).contiguous(memory_format=torch.channels_last)
             for layer in layers:
                 out, weights = layer(h), _weights(layer)
-                self._steps.append((_step(layer, h, out), weights))
+                self._steps.append((_step(layer, h, out, tolerance), weights))
                 self.whole.append(weights * out[0, 0].numel())
                 self.done.append(self.whole[-1] * len(photos))
                 h = out
@@ -120,7 +133,7 @@ def _weights(layer: nn.Module) -> int:
 
 
 @singledispatch
-def _step(layer: nn.Module, x: Tensor, y: Tensor) -> _Step:
+def _step(layer: nn.Module, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     """What takes changed cells of the layer's input to those of its output.
 
     ``x``, ``y``: input and output for the uncovered photos.
@@ -131,12 +144,12 @@ def _step(layer: nn.Module, x: Tensor, y: Tensor) -> _Step:
 @_step.register(nn.PReLU)
 @_step.register(nn.ReLU)
 @_step.register(nn.Linear)
-def _(layer: nn.PReLU | nn.ReLU | nn.Linear, x: Tensor, y: Tensor) -> _Step:
+def _(layer: nn.PReLU | nn.ReLU | nn.Linear, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     return lambda changed: changed.then(layer(changed.rows))
 
 
 @_step.register
-def _(layer: nn.Flatten, x: Tensor, y: Tensor) -> _Step:
+def _(layer: nn.Flatten, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     kept = Kept.of(x)
 
     def flatten(changed: Changed) -> Changed:
@@ -147,12 +160,12 @@ def _(layer: nn.Flatten, x: Tensor, y: Tensor) -> _Step:
 
 
 @_step.register
-def _(layer: nn.Conv2d, x: Tensor, y: Tensor) -> _Step:
+def _(layer: nn.Conv2d, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         raise TypeError(f"A chain cannot hold {layer}: only zero padding in numbers is known.")
     weight, bias, groups = layer.weight, layer.bias, layer.groups
     if (layer.kernel_size, layer.stride, layer.padding, groups) == ((1, 1), (1, 1), (0, 0), 1):
-        return lambda changed: changed.then(F.linear(changed.rows, weight.flatten(1), bias))
+        return _pointwise(weight.flatten(1), bias, x, tolerance)
     kept, out = Kept.of(x), (y.shape[2], y.shape[3])
     stride, padding, dilation = layer.stride, layer.padding, layer.dilation
     halo = [d * (k - 1) for d, k in zip(dilation, layer.kernel_size, strict=True)]
@@ -167,3 +180,18 @@ def _(layer: nn.Conv2d, x: Tensor, y: Tensor) -> _Step:
         return cut(maps, corner, where, changed.photo)
 
     return convolve
+
+
+def _pointwise(weight: Tensor, bias: Tensor | None, x: Tensor, tolerance: float) -> _Step:
+    """A 1x1 convolution of every cell alone, but those that hardly differ."""
+    if not tolerance or weight.shape[1] < WIDE:
+        return lambda changed: changed.then(F.linear(changed.rows, weight, bias))
+    kept = Kept.of(x)
+    least = tolerance * float(x[:, :LOOK].float().norm(dim=1).mean())
+
+    def some(changed: Changed) -> Changed:
+        if changed.row is None:
+            changed = changed.without_unchanged(kept, least)
+        return changed.then(F.linear(changed.rows, weight, bias))
+
+    return some

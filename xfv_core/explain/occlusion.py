@@ -53,6 +53,7 @@ class Occlusion:
     shape, fill : of the patches; noise is one seeded uniform image for both photos.
     edge : width of a blurred patch border, px at 112.
     bfloat16 : allow it, where it is native.
+    tolerance : of ``incremental``, for networks that are a chain; 0 is exact.
     """
 
     preset: str = "standard"
@@ -62,6 +63,7 @@ class Occlusion:
     edge: float = 0.0
     seed: int = 0
     bfloat16: bool = True
+    tolerance: float = 0.0075
 
     def __post_init__(self) -> None:
         known = {"preset": tuple(PRESETS), "mode": MODES, "shape": SHAPES, "fill": FILLS}
@@ -106,7 +108,7 @@ class Occlusion:
         preset = PRESETS[self.preset]
         grids = patch_grids(preset, photos.shape[-1], self.shape, self.edge)
         fill = self._fill(photos)
-        embed = covered_embedder(model, photos, fast=self.bfloat16)
+        embed = covered_embedder(model, photos, fast=self.bfloat16, tolerance=self.tolerance)
         plain = embed.plain.cpu()  # (2,D)
         covered = [plain[:, None][:, :0] for _ in grids]  # each (2,n,D), n = 0 as yet
         done, shown, total = 0, 0, sum(map(len, grids))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 # On a CPU, bfloat16 products are compiled for every new number of rows (0.8 ms): allow few numbers.
 ROWS = 64
+LOOK = 64  # channels that tell how far a cell has changed; all of them would cost a layer's time
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,13 @@ class Kept:
         """From (P,C,H,W)."""
         rows = maps.movedim(1, -1).flatten(0, 2)  # (P·H·W, C)
         return cls(F.pad(rows, (0, 0, 1, 0)), (maps.shape[2], maps.shape[3]))
+
+    def index(self, photo: Tensor, corner: Tensor, size: Sequence[int]) -> Tensor:
+        """(m,h,w), the rows of windows at ``corner`` (m,2) of each ``photo`` (m,)."""
+        height, width = self.side
+        y, x = _places(corner, size)
+        on_map = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        return on_map * (1 + (photo[:, None, None] * height + y) * width + x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,25 +101,42 @@ class Changed:
     where : the rectangles.
     photo : (m,) index of the kept photo.
     computed : cells computed in the last layer.
+    row : (cells,) in which row each cell of the rectangles is, -1 where it is as in the photo. None
+        while every cell has its own.
     """
 
     rows: Tensor
     where: Rectangles
     photo: Tensor
     computed: int = 0
+    row: Tensor | None = None
 
     def then(self, rows: Tensor) -> Changed:
         """The same cells after a layer that looks at each alone."""
         return replace(self, rows=rows, computed=len(rows))
 
+    def without_unchanged(self, kept: Kept, least: float) -> Changed:
+        """Without the cells that differ from the photo's by a vector shorter than ``least``.
+
+        Only the first ``LOOK`` channels are looked at.
+        """
+        size, corner = self.where.size, self.where.first
+        inside = self.where.contains(corner, size).flatten().nonzero()[:, 0]
+        cells = kept.index(self.photo, corner, size).flatten()[inside]  # (cells,)
+        change = self.rows[: len(cells), :LOOK] - kept.rows[:, :LOOK].index_select(0, cells)
+        far = (change.float().norm(dim=1) >= least).nonzero()[:, 0]
+        row = torch.full_like(cells, -1)
+        row[far] = torch.arange(len(far), device=row.device)
+        return replace(self, rows=self.rows.index_select(0, _filled(far)), row=row)
+
     def windows(self, kept: Kept, corner: Tensor, size: Sequence[int]) -> Tensor:
         """(m,C,h,w), the photos' maps at ``corner`` (m,2), zero outside the map."""
-        height, width = kept.side
-        y, x = _places(corner, size)
-        on_map = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        own = 1 + (self.photo[:, None, None] * height + y) * width + x
-        changed = len(kept.rows) + self.where.position(corner, size)
-        row = torch.where(self.where.contains(corner, size), changed, own * on_map)
+        here = self.where.contains(corner, size)
+        changed = self.where.position(corner, size)
+        if self.row is not None:
+            changed = F.pad(self.row, (0, 1), value=-1)[changed.where(here, -1)]
+            here = changed >= 0
+        row = torch.where(here, len(kept.rows) + changed, kept.index(self.photo, corner, size))
         # index_select copies whole rows: ten times as fast as indexing
         rows = torch.cat([kept.rows, self.rows]).index_select(0, row.flatten())
         return rows.unflatten(0, row.shape).movedim(-1, 1)
@@ -123,8 +148,13 @@ def cut(maps: Tensor, corner: Tensor, where: Rectangles, photo: Tensor) -> Chang
     rows = maps.movedim(1, -1).flatten(0, 2)  # (m·h·w, C)
     inside = where.contains(corner, size).flatten().nonzero()[:, 0]
     if len(inside) < len(rows):
-        rows = rows.index_select(0, F.pad(inside, (0, -len(inside) % ROWS)))
+        rows = rows.index_select(0, _filled(inside))
     return Changed(rows, where, photo, computed=m * size[0] * size[1])
+
+
+def _filled(rows: Tensor) -> Tensor:
+    """Indices, the first again and again behind the last until their number suits ``ROWS``."""
+    return F.pad(rows, (0, -len(rows) % ROWS))
 
 
 def _places(corner: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
