@@ -146,7 +146,7 @@ def test_parts_of_a_network_without_channels_are_refused(tmp_path: Path) -> None
 def test_models_lists_the_manifest() -> None:
     rows = json.loads(runner.invoke(app, ["models", "--json"]).stdout)
     bundled = [row["name"] for row in rows if row["bundled"]]
-    assert bundled == ["sface", "rrf56", "rrf28", "rrf_regions", "ecnet"]
+    assert bundled == ["sface", "rrf56", "rrf28", "rrf_regions", "ecnet", "full112"]
 
 
 def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_path: Path) -> None:
