@@ -74,7 +74,7 @@ def test_parts_are_listed_from_the_richest_until_most_is_told() -> None:
 
 
 def test_faint_values_of_the_other_sign_are_not_stretched_into_an_argument() -> None:
-    assert said(painted(nose=1.0, mouth=-0.04)).endswith("nothing speaks against.")
+    assert said(painted(nose=1.0, mouth=-0.04)).endswith("hardly anything speaks against.")
 
 
 def test_a_small_but_plain_spot_is_not_denied() -> None:

@@ -98,15 +98,19 @@ def _sentence(values: NDArray[np.float32], regions: NDArray[np.int8], scale: flo
     share = float(alike.sum() / np.abs(values).sum())
     if _negligible(different, 1 - share, scale):
         place = _where(alike, regions, scale)
-        return f"what the map shows makes them alike, {place}; nothing speaks against"
+        return f"what the map shows makes them alike, {place}; {_little(different)} against"
     if _negligible(alike, share, scale):
         place = _where(different, regions, scale)
-        return f"what the map shows makes them different, {place}; nothing speaks for"
+        return f"what the map shows makes them different, {place}; {_little(alike)} for"
     percent = round(float(np.clip(100 * share, 1, 99)))
     return (
         f"{percent} % of the effect makes them alike, {_where(alike, regions, scale)}; "
         f"{100 - percent} % makes them different, {_where(different, regions, scale)}"
     )
+
+
+def _little(side: NDArray[np.float32]) -> str:
+    return "hardly anything speaks" if side.any() else "nothing speaks"
 
 
 def _peak(side: NDArray[np.float32]) -> float:
