@@ -27,12 +27,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.explain.windows import LOOK, Changed, Kept, Rectangles, cut
+from xfv_core.explain.windows import Changed, Kept, Rectangles, cut
 from xfv_core.models.base import Chain, FaceModel, embed_all, has_fast_bf16
 
 _Step = Callable[[Changed], Changed]
 # channels from which leaving out a cell saves more than asking whether to; measured
-WIDE = 256
+WIDE = 512
 
 
 class CoveredEmbedder(Protocol):
@@ -187,7 +187,7 @@ def _pointwise(weight: Tensor, bias: Tensor | None, x: Tensor, tolerance: float)
     if not tolerance or weight.shape[1] < WIDE:
         return lambda changed: changed.then(F.linear(changed.rows, weight, bias))
     kept = Kept.of(x)
-    least = tolerance * float(x[:, :LOOK].float().norm(dim=1).mean())
+    least = tolerance * float(x.float().norm(dim=1).mean())
 
     def some(changed: Changed) -> Changed:
         if changed.row is None:

@@ -63,7 +63,7 @@ class Occlusion:
     edge: float = 0.0
     seed: int = 0
     bfloat16: bool = True
-    tolerance: float = 0.0075
+    tolerance: float = 0.006
 
     def __post_init__(self) -> None:
         known = {"preset": tuple(PRESETS), "mode": MODES, "shape": SHAPES, "fill": FILLS}

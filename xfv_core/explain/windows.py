@@ -16,7 +16,6 @@ from torch import Tensor
 
 # On a CPU, bfloat16 products are compiled for every new number of rows (0.8 ms): allow few numbers.
 ROWS = 64
-LOOK = 64  # channels that tell how far a cell has changed; all of them would cost a layer's time
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +115,13 @@ class Changed:
         return replace(self, rows=rows, computed=len(rows))
 
     def without_unchanged(self, kept: Kept, least: float) -> Changed:
-        """Without the cells that differ from the photo's by a vector shorter than ``least``.
-
-        Only the first ``LOOK`` channels are looked at.
-        """
+        """Without the cells that differ from the photo's by a vector shorter than ``least``."""
         size, corner = self.where.size, self.where.first
         inside = self.where.contains(corner, size).flatten().nonzero()[:, 0]
         cells = kept.index(self.photo, corner, size).flatten()[inside]  # (cells,)
-        change = self.rows[: len(cells), :LOOK] - kept.rows[:, :LOOK].index_select(0, cells)
-        far = (change.float().norm(dim=1) >= least).nonzero()[:, 0]
+        change = self.rows[: len(cells)] - kept.rows.index_select(0, cells)
+        length = torch.linalg.vector_norm(change, dim=1, dtype=torch.float32)
+        far = (length >= least).nonzero()[:, 0]
         row = torch.full_like(cells, -1)
         row[far] = torch.arange(len(far), device=row.device)
         return replace(self, rows=self.rows.index_select(0, _filled(far)), row=row)
