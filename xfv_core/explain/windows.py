@@ -150,7 +150,7 @@ def cut(maps: Tensor, corner: Tensor, where: Rectangles, photo: Tensor) -> Chang
 
 
 def _filled(rows: Tensor) -> Tensor:
-    """Indices, the first again and again behind the last until their number suits ``ROWS``."""
+    """Indices, and 0 again and again until their number suits ``ROWS``."""
     return F.pad(rows, (0, -len(rows) % ROWS))
 
 
