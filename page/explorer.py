@@ -99,6 +99,11 @@ def open_pair(
         yield said, render.waiting(str(problem))
 
 
+def none_open() -> tuple[int, int, str, str]:
+    """The first page, and no pair of it."""
+    return 0, -1, "", render.waiting(WAITING)
+
+
 def explorer(sources: Sequence[str]) -> None:
     """Data set and model, what they amount to, the pairs, one of them."""
     first, models = sources[0], models_of(sources[0])
@@ -128,11 +133,14 @@ def explorer(sources: Sequence[str]) -> None:
     to_list = (pairs, chosen, grid)
     to_open = (open_pair, [source, model, method, row], [said, view])
     quietly: dict[str, Any] = {**SILENT, "trigger_mode": "always_last"}
-    source.change(choose_source, source, model, **quietly)
-    # another model has other pairs: none of them is open yet
-    model.change(choose_model, [source, model], [summary, method], **quietly).then(
-        lambda: (0, -1), None, [page, row], **quietly
-    ).then(*to_list, **quietly).then(*to_open, show_progress="hidden", **MAPS)
+    renewed = (choose_model, [source, model], [summary, method])
+    for event in (
+        model.input(*renewed, **quietly),
+        # its first model may have the same name: nothing would tell that anything changed
+        source.input(choose_source, source, model, **quietly).then(*renewed, **quietly),
+    ):
+        # other pairs: none of them is open yet
+        event.then(none_open, None, [page, row, said, view], **quietly).then(*to_list, **quietly)
     gr.on(
         [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
     ).then(*to_list, **quietly)

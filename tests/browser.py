@@ -45,12 +45,12 @@ class Server:
 
 
 @contextmanager
-def serving(**settings: str) -> Iterator[Server]:
+def serving(*arguments: str, **settings: str) -> Iterator[Server]:
     """A freshly started app; the log must hold no stack trace when it ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port)]
+    command = [sys.executable, "app.py", "--port", str(port), *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, **settings},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import PATIENCE, serving
 from xfv_core.manifest import load_manifest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -52,6 +55,22 @@ def test_pairs_are_filtered_and_put_in_order(explorer: Page) -> None:
     expect(first).not_to_have_attribute("data-row", "0")
     choose(explorer, "Show", "false match")
     expect(explorer.locator("#explorer-grid")).to_contain_text("No pair is like that")
+
+
+def test_another_data_set_has_other_pairs(browser: Browser, examples: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(examples / "gallery", tmp_path / "fewer")
+    pairs = parquet.read_table(folder / "pairs-sface.parquet")
+    parquet.write_table(pairs.slice(0, 3), folder / "pairs-sface.parquet")
+    with serving("--gallery", str(folder)) as app:
+        page = browser.new_page()
+        expect.set_options(timeout=PATIENCE)
+        page.goto(app.url)
+        page.get_by_role("tab", name="Explorer").click()
+        expect(page.locator(CARDS)).to_have_count(21)
+        choose(page, "Data set", "fewer")
+        expect(page.locator(".xfv-overview .numbers")).to_contain_text("Pairs3")
+        expect(page.locator(CARDS)).to_have_count(3)
+        page.close()
 
 
 def test_another_model_has_other_verdicts_and_other_methods(explorer: Page) -> None:
