@@ -83,6 +83,10 @@ class Rectangles:
         )
         return row & column
 
+    def within(self, corner: Tensor, size: Sequence[int]) -> Tensor:
+        """(cells,), the same as indices into all cells of the windows."""
+        return self.contains(corner, size).flatten().nonzero()[:, 0]
+
     def position(self, corner: Tensor, size: Sequence[int]) -> Tensor:
         """(m,h,w), the row that holds each of those cells; meaningless for cells outside."""
         y, x = _places(corner - self.first, size)
@@ -117,7 +121,7 @@ class Changed:
     def without_unchanged(self, kept: Kept, least: float) -> Changed:
         """Without the cells that differ from the photo's by a vector shorter than ``least``."""
         size, corner = self.where.size, self.where.first
-        inside = self.where.contains(corner, size).flatten().nonzero()[:, 0]
+        inside = self.where.within(corner, size)
         cells = kept.index(self.photo, corner, size).flatten()[inside]  # (cells,)
         change = self.rows[: len(cells)] - kept.rows.index_select(0, cells)
         length = torch.linalg.vector_norm(change, dim=1, dtype=torch.float32)
@@ -143,7 +147,7 @@ def cut(maps: Tensor, corner: Tensor, where: Rectangles, photo: Tensor) -> Chang
     """The changed cells of the windows ``maps`` (m,C,h,w) at ``corner`` (m,2)."""
     m, _, *size = maps.shape
     rows = maps.movedim(1, -1).flatten(0, 2)  # (m·h·w, C)
-    inside = where.contains(corner, size).flatten().nonzero()[:, 0]
+    inside = where.within(corner, size)
     if len(inside) < len(rows):
         rows = rows.index_select(0, _filled(inside))
     return Changed(rows, where, photo, computed=m * size[0] * size[1])
