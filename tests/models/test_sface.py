@@ -9,6 +9,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from scripts.convert_sface import convert, read_onnx
 from xfv_core.models import FaceModel, embed_all, load_model
@@ -64,6 +66,30 @@ def test_low_precision_moves_a_similarity_by_less_than_a_hundredth(sface: FaceMo
     x = torch.rand(8, 3, 112, 112, generator=torch.Generator().manual_seed(2))
     exact, fast = embed_all(sface, x, fast=False), embed_all(sface, x)
     assert (exact @ exact.T - fast @ fast.T).abs().max() < 0.01
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="oneDNN is not built in")
+def test_a_single_core_computes_all_layers_by_onednn(
+    sface: FaceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convolutions() -> set[str]:
+        with (
+            torch.inference_mode(),
+            profile(activities=[ProfilerActivity.CPU], acc_events=True) as watched,
+        ):
+            sface.embed(torch.rand(1, 3, 112, 112))
+        return {e.key for e in watched.key_averages() if e.key.endswith("conv2d_forward")}
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert not convolutions()
+        for layer in sface.modules():
+            if isinstance(layer, nn.Conv2d):
+                monkeypatch.setattr(layer, "dilation", (1, 1))
+        assert convolutions()  # PyTorch's own, once it takes oneDNN by itself this can all go
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_the_bundled_file_fits_a_space_without_large_file_storage() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from xfv_core.hub import Progress, Source, load_tensors
 from xfv_core.manifest import Manifest, ModelCard, load_manifest
@@ -55,4 +56,9 @@ def load_model(
     if card.parts and isinstance(model, ECNet):
         model.atlas = Atlas.from_dict(card.parts)
     model.eval().requires_grad_(False).to(device)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
+            # Means nothing to a kernel of one pixel; but without it PyTorch on a single core leaves
+            # batches below 16 to a slower library (SFace, one photo: 1.4 times as long).
+            layer.dilation = (2, 2)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
