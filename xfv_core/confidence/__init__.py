@@ -1,6 +1,7 @@
 """From a similarity to a probability and a verdict, and the measure of both."""
 
 from xfv_core.confidence.calibration import (
+    CROPS,
     Calibration,
     Decision,
     SimilarityHistogram,
@@ -12,6 +13,7 @@ from xfv_core.confidence.curves import CalibrationError, PlattCurve, XFaceCurve
 from xfv_core.confidence.scores import OperatingPoint, ReliabilityBin, Scores
 
 __all__ = [
+    "CROPS",
     "Calibration",
     "CalibrationError",
     "Decision",

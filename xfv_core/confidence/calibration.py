@@ -43,6 +43,11 @@ FITTERS: Mapping[str, Fitter] = {
     "raw_xface": raw_xface,
     "hard_labels": hard_labels,
 }
+CROPS = {  # ways of cropping, in words
+    "aligned": "aligned crops",
+    "served": "photos cut by our own detector",
+    "middle": "squares in the middle, not aligned",
+}
 FEWEST_PAIRS = 20  # of each class, so that every fold leaves something to fit and to score
 HISTOGRAM_BINS = 80
 BELOW_HALF = math.nextafter(0.5, 0.0)
@@ -66,8 +71,8 @@ class Calibration:
 
     ``curve`` and ``parameters`` give P(same) at ``prior`` 0.5, clipped to [1 - cap, cap];
     ``comparison`` holds the scores of every curve tried and of the two references; ``paths`` those
-    of this curve per way of cropping ("aligned", "served" by our own detector), ``fitted_on`` being
-    one of them; ``degraded`` those per kind of degraded copy. All with the scored fold held out.
+    of this curve per way of cropping (a key of ``CROPS``), ``fitted_on`` being one of them;
+    ``degraded`` those per kind of degraded copy. All with the scored fold held out.
     """
 
     curve: str

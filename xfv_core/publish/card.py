@@ -12,18 +12,13 @@ from typing import Any
 
 import huggingface_hub as hf
 
-from xfv_core.confidence import Calibration, Scores
+from xfv_core.confidence import CROPS, Calibration, Scores
 from xfv_core.manifest import InputSpec, ModelCard
 
 FILENAME = "model.safetensors"
 PLAIN_LICENSE = re.compile(  # of those that the Hub has an id for, the likely ones
     r"apache-2\.0|mit|bsd-[23]-clause|isc|mpl-2\.0|cc0-1\.0|cc-by(-nc)?(-sa)?-4\.0"
 )
-CROPS = {
-    "aligned": "aligned crops",
-    "served": "crops of xfv's own detector",
-    "middle": "not aligned",
-}
 
 BODY = """
 # {card.title}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import huggingface_hub as hf
 
+from xfv_core.confidence import CROPS
 from xfv_core.gallery import Gallery, Info
 from xfv_core.gallery.files import INFO
 from xfv_core.publish.upload import Publication, checked_name, send
@@ -17,7 +18,7 @@ Verdicts of face verification networks on {info.n_pairs:,} pairs of photos, with
 explain them. Made by `python -m xfv_core gallery build`, to be looked at with
 `python app.py --gallery OWNER/NAME`.
 
-- Crops: {info.path}; photos without a face, left out: {lost}
+- Faces: {crops}; photos without a face, left out: {lost}
 - Maps are stored for all errors and {info.sample} more pairs, drawn with seed {info.seed}
 - xfv {info.version}
 
@@ -73,10 +74,9 @@ def gallery_card(info: Info) -> hf.DatasetCard:
         f"sha256 `{found.sha256}`, maps by {', '.join(found.methods)}"
         for name, found in info.models.items()
     )
-    lost = f"{len(info.lost):,}"
-    return hf.DatasetCard(
-        f"---\n{data.to_yaml()}\n---\n{BODY.format(info=info, lost=lost, models=models)}"
-    )
+    crops, lost = CROPS.get(info.path, info.path), f"{len(info.lost):,}"
+    body = BODY.format(info=info, crops=crops, lost=lost, models=models)
+    return hf.DatasetCard(f"---\n{data.to_yaml()}\n---\n{body}")
 
 
 def _tables(info: Info) -> list[str]:

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from xfv_core.confidence import CROPS
 from xfv_core.confidence.scores import error_rates, reliability, wilson
 from xfv_core.gallery import Gallery, Verdicts
 from xfv_core.render import charts
@@ -29,11 +30,11 @@ def overview(gallery: Gallery, model: str) -> str:
         drawn.append(
             charts.reliability(reliability(verdicts.probability[known], verdicts.genuine[known]))
         )
-    made = {"aligned": "aligned crops", "served": "photos cut by our own detector"}
+    crops = CROPS.get(gallery.info.path, "")
     basis = (
-        f"{escape(gallery.info.name)}, {made.get(gallery.info.path, '')}; decided at the threshold "
-        f"{found.threshold:.3f}. Maps are stored for all errors and {gallery.info.sample} more "
-        "pairs; others are computed when they are opened."
+        f"{escape(gallery.info.name)}, {crops}; decided at the threshold {found.threshold:.3f}. "
+        f"Maps are stored for all errors and {gallery.info.sample} more pairs; others are computed "
+        "when they are opened."
     )
     lost = len(gallery.info.lost)
     basis += f" {lost:,} photos without a face are left out." if lost else ""

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
-from xfv_core.confidence import Calibration
+from xfv_core.confidence import CROPS, Calibration
 from xfv_core.manifest import Manifest, ModelCard
 from xfv_core.models.ecnet import ATLAS_COLUMNS
 from xfv_core.render.charts import reliability
 from xfv_core.render.words import tip
-
-CROPS = {"aligned": "aligned crops", "served": "cut by our own detector", "middle": "not aligned"}
 
 
 def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:
