@@ -18,13 +18,13 @@ from page.inputs import whole_number
 from page.limits import admit, admit_maps
 from page.widgets import Upload, in_words, verifier
 from xfv_core import Explanation, XfvError, render
+from xfv_core.explain.masks import SERVED
 from xfv_core.results import PictureKind, Surface, all_in_one
 from xfv_core.serving import Recent
 
 EXAMPLES = ASSETS.parent / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
 FACE = "Face"
-PRESETS = ("fast", "standard", "paper")
 
 # what can be saved, under secrets: whole photos are in it, so few are held and not for long
 finished = Recent(24, KEEP_SECONDS)
@@ -206,7 +206,7 @@ def restore(request: gr.Request) -> list[Any]:
         asked["at"] if asked.get("at") in render.POINTS else gr.skip(),
         method if known else gr.skip(),
         gr.Tabs(selected=method) if known else gr.skip(),
-        asked["detail"] if asked.get("detail") in PRESETS else gr.skip(),
+        asked["detail"] if asked.get("detail") in SERVED else gr.skip(),
         *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
     ]
 

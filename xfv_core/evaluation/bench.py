@@ -39,14 +39,13 @@ from xfv_core.evaluation.rivals import (
 )
 from xfv_core.explain import Explainer, Maps
 from xfv_core.explain.gradient import FGGB
-from xfv_core.explain.masks import PRESETS
+from xfv_core.explain.masks import PRESETS, SERVED
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.patches import Patches
 from xfv_core.live import Live
 from xfv_core.models.base import BATCH, FaceModel, embed_all
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SERVED = ("fast", "standard", "paper")  # the presets of the page
 REPEATS = 50  # of what takes milliseconds
 PHOTO_SIDE = 800  # px on the long side of a photo, for the latency of a verdict
 
