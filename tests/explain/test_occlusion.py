@@ -132,7 +132,10 @@ def literal_maps(
                 total[place] += deviation / size**2 if preset.faithful else deviation
                 cover[place] += 1
             maps.append(total / len(patches) if preset.faithful else total / cover)
-    maps = [smooth(np.mean(side, axis=0)) for side in sizes]
+    weights = [
+        1 if preset.faithful else 1 / patches[0][2] for patches in covers(preset, a.shape[-1])
+    ]
+    maps = [smooth(np.average(side, axis=0, weights=weights)) for side in sizes]
     return tuple(m / np.abs(m).max() for m in maps) if preset.faithful else tuple(maps)
 
 

@@ -28,7 +28,7 @@ class Preset:
     ``blur``: (radius, σ) in px of the closing Gaussian; the paper's is 5x5 with σ 5.
     ``faithful`` keeps the authors' recipe to the letter: a grid that stops short of the last rows
     and columns, weights 1/size², a mean over all masks, and maps scaled to a maximum of 1. Ours
-    reach the border and divide by how often a pixel was covered.
+    reach the border, divide by how often a pixel was covered, and weigh sizes by 1/size.
     """
 
     patches: tuple[tuple[int, int], ...]
@@ -38,8 +38,8 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset(((28, 14), (14, 14)), 113, blur=(12, 4.0)),
-    "standard": Preset(((28, 11), (14, 14), (7, 7)), 401, blur=(9, 3.0)),
+    "fast": Preset(((21, 13), (11, 11)), 185, blur=(9, 3.0)),
+    "standard": Preset(((28, 14), (14, 11), (7, 7)), 405, blur=(9, 3.0)),
     "paper": Preset(((28, 5), (14, 5), (7, 5)), 1130, faithful=True),
     "full": Preset(((28, 5), (14, 5), (7, 5)), 1249),
 }

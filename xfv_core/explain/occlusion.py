@@ -8,8 +8,10 @@ mask n and e_A that of A itself, the deviation of mask n for A is, by mode,
     2 one-sided     δ(E_A[n], e_B) - δ(e_A, e_B)
     3 same on both  δ(E_A[n], E_B[n]) - δ(e_A, e_B)
 
-and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes. Of a
-network that is one chain only what a patch can reach is computed, see ``incremental``.
+and a pixel's value the mean deviation of the masks that cover it, averaged over patch sizes. Each
+size weighs 1/size there, because a large patch moves much and says little about where: measured,
+deletion gains and insertion loses nothing (with 1/size², as in the paper, insertion loses).
+Of a network that is one chain only what a patch can reach is computed, see ``incremental``.
 """
 
 from __future__ import annotations
@@ -167,14 +169,15 @@ def occlusion_maps(
 
     A size joins once the masks seen reach every pixel that they can; None before the first does.
     """
-    sizes = [
-        _one_size(preset, grid, deviations(preset, mode, plain, e).numpy())
+    sizes = {
+        grid.size: _one_size(preset, grid, deviations(preset, mode, plain, e).numpy())
         for grid, e in zip(grids, covered, strict=True)
         if _reaches_all(grid, e.shape[1])
-    ]
+    }
     if not sizes:
         return None
-    maps = np.mean(sizes, axis=0, dtype=np.float64)  # (2,S,S)
+    weights = None if preset.faithful else [1 / size for size in sizes]
+    maps = np.average([*sizes.values()], axis=0, weights=weights)  # (2,S,S)
     radius, sigma = (px * maps.shape[-1] / SIDE for px in preset.blur)
     maps = gaussian_filter(maps, sigma, radius=round(radius), axes=(1, 2)).astype(np.float32)
     return _to_unit_peak(maps) if preset.faithful else maps
