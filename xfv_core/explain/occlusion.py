@@ -169,15 +169,16 @@ def occlusion_maps(
 
     A size joins once the masks seen reach every pixel that they can; None before the first does.
     """
-    sizes = {
-        grid.size: _one_size(preset, grid, deviations(preset, mode, plain, e).numpy())
+    reached = [
+        (grid.size, _one_size(preset, grid, deviations(preset, mode, plain, e).numpy()))
         for grid, e in zip(grids, covered, strict=True)
         if _reaches_all(grid, e.shape[1])
-    }
-    if not sizes:
+    ]
+    if not reached:
         return None
+    sizes, of_sizes = zip(*reached, strict=True)
     weights = None if preset.faithful else [1 / size for size in sizes]
-    maps = np.average([*sizes.values()], axis=0, weights=weights)  # (2,S,S)
+    maps = np.average(of_sizes, axis=0, weights=weights)  # (2,S,S)
     radius, sigma = (px * maps.shape[-1] / SIDE for px in preset.blur)
     maps = gaussian_filter(maps, sigma, radius=round(radius), axes=(1, 2)).astype(np.float32)
     return _to_unit_peak(maps) if preset.faithful else maps
