@@ -83,7 +83,14 @@ def test_a_method_that_marks_nothing_gets_no_figure(results: Path) -> None:
     assert "| xssab | – |" not in report(found, load_manifest()).split("## Agreement")[0]
     table["n_empty"] = table["n_pairs"]
     fidelity_section = report(found, load_manifest()).split("## Fidelity")[1].split("\n## ")[0]
-    assert "| xssab | – | – | – | – | 4 |" in fidelity_section
+    assert "| xssab | – | – | – | – | – | – | 4 |" in fidelity_section
+
+
+def test_a_gain_has_the_interval_of_its_mean(results: Path) -> None:
+    found = read_results(results)
+    table = found["fidelity_one.json"]["methods"]["xssab"]
+    table |= {"deletion_gain": 0.1, "deletion_gain_sd": 0.02, "n_pairs": 4}
+    assert "0.100 (0.080 to 0.120)" in report(found, load_manifest())
 
 
 def test_a_race_says_who_was_how_fast(results: Path) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
 from typing import Any
 
 from xfv_core.evaluation.report.tables import Figure, column, table
 
 Result = Mapping[str, Any]
+GAIN = (
+    "Gain: how much further than under the random fields the cosine moves, as the area between the "
+    "two curves, mean over pairs."
+)
 
 
 def of(measured: Iterable[Result], measurement: str) -> list[Result]:
@@ -19,18 +24,21 @@ def _figures(tables: Iterable[Mapping[str, Any]], key: str) -> list[Figure | Non
     return [Figure(t[key], t[f"{key}_interval"]) if key in t else None for t in tables]
 
 
-def _section(title: str, results: Sequence[Result], parts: Iterable[tuple[str, str]]) -> str:
+def _section(
+    title: str, results: Sequence[Result], parts: Iterable[tuple[str, str]], *notes: str
+) -> str:
     """A heading, how it was measured, and a table below each subheading; "" without results."""
     if not results:
         return ""
     protocols = dict.fromkeys(result["protocol"] for result in results)
     tables = [f"### {heading}\n\n{text}" for heading, text in parts]
-    return "\n\n".join([f"## {title}", *protocols, *tables])
+    return "\n\n".join([f"## {title}", *protocols, *notes, *tables])
 
 
 def fidelity(measured: Sequence[Result]) -> str:
     results = of(measured, "fidelity")
-    return _section("Fidelity", results, ((_heading(r), _fidelity_table(r)) for r in results))
+    parts = ((_heading(r), _fidelity_table(r)) for r in results)
+    return _section("Fidelity", results, parts, GAIN)
 
 
 def _heading(result: Result) -> str:
@@ -48,13 +56,24 @@ def _fidelity_table(result: Result) -> str:
         [*result["methods"], "random fields"],
         column(_figures(tables, "deletion"), lowest=True),
         column(_figures(tables, "insertion"), lowest=False),
+        column([_gain(t, "deletion") for t in tables], lowest=False, digits=3),
+        column([_gain(t, "insertion") for t in tables], lowest=False, digits=3),
         column(_figures(tables, "deletion_share"), lowest=False, scale=100),
         column(_figures(tables, "insertion_share"), lowest=False, scale=100),
         [str(t.get("n_empty", "–")) for t in tables],
     ]
     header = ["method", "deletion, lower is better", "insertion, higher is better",
+              "gain in deletion", "gain in insertion",
               "deletion beats chance, %", "insertion beats chance, %", "empty"]  # fmt: skip
     return table(header, zip(*columns, strict=True))
+
+
+def _gain(t: Mapping[str, Any], curve: str) -> Figure | None:
+    """The mean gain against chance, in cosine, with the normal 95 % interval over pairs."""
+    if (mean := t.get(f"{curve}_gain")) is None:
+        return None
+    half = 1.96 * t[f"{curve}_gain_sd"] / sqrt(t["n_pairs"])
+    return Figure(mean, (mean - half, mean + half))
 
 
 def agreement(measured: Sequence[Result]) -> str:
