@@ -91,9 +91,12 @@ def test_the_summary_counts_what_it_averages(tmp_path: Path) -> None:
     measure_fidelity(study, tmp_path / "out", kind="dissimilar")
     rows = read_rows(tmp_path / "out", pair_row)
     summary = json.loads(json.dumps(summarise(tmp_path / "out")))
-    mean = np.mean([row.methods["fggb"].deletion_gain for row in rows])
+    gains = [row.methods["fggb"].deletion_gain for row in rows]
+    mean, half = np.mean(gains), 1.96 * np.std(gains) / len(gains) ** 0.5
     assert summary["n"] == summary["methods"]["fggb"]["n_pairs"] == 6
     assert summary["methods"]["fggb"]["deletion_gain"] == pytest.approx(mean)
+    interval = summary["methods"]["fggb"]["deletion_gain_interval"]
+    assert interval == pytest.approx((mean - half, mean + half))
     curve = np.array(summary["methods"]["fggb"]["deletion_curve"])
     assert 100 * area(curve) == pytest.approx(summary["methods"]["fggb"]["deletion"])
     assert set(summary["agreement"]) == {"fggb | xssab"}

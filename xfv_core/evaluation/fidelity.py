@@ -92,8 +92,8 @@ class FidelityTable:
 
     ``deletion``, ``insertion``: area under the accuracy, in %, with a 95 % interval over pairs;
     ``*_curve`` (11,): mean accuracy over ``RATIOS``.
+    ``*_gain``: mean over pairs, with a normal 95 % interval.
     ``*_share``: pairs whose map beat the mean random field, with a 95 % Wilson interval.
-    ``*_sd``: over pairs.
     """
 
     n_pairs: int
@@ -107,11 +107,11 @@ class FidelityTable:
     deletion_share: float
     deletion_share_interval: Interval
     deletion_gain: float
-    deletion_gain_sd: float
+    deletion_gain_interval: Interval
     insertion_share: float
     insertion_share_interval: Interval
     insertion_gain: float
-    insertion_gain_sd: float
+    insertion_gain_interval: Interval
     passes_per_pair: float
     seconds_per_pair: float
 
@@ -217,12 +217,13 @@ def _areas(name: str, accuracy: Array) -> dict[str, Any]:
 
 
 def _gains(name: str, gains: Array) -> dict[str, Any]:
-    share, interval = share_interval(gains > 0)
+    share, share_bounds = share_interval(gains > 0)
+    mean, bounds = mean_interval(gains)
     return {
         f"{name}_share": share,
-        f"{name}_share_interval": interval,
-        f"{name}_gain": float(gains.mean()),
-        f"{name}_gain_sd": float(gains.std()),
+        f"{name}_share_interval": share_bounds,
+        f"{name}_gain": mean,
+        f"{name}_gain_interval": bounds,
     }
 
 

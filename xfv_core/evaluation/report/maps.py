@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import sqrt
 from typing import Any
 
 from xfv_core.evaluation.report.tables import Figure, column, table
@@ -56,8 +55,8 @@ def _fidelity_table(result: Result) -> str:
         [*result["methods"], "random fields"],
         column(_figures(tables, "deletion"), lowest=True),
         column(_figures(tables, "insertion"), lowest=False),
-        column([_gain(t, "deletion") for t in tables], lowest=False, digits=3),
-        column([_gain(t, "insertion") for t in tables], lowest=False, digits=3),
+        column(_figures(tables, "deletion_gain"), lowest=False, digits=3),
+        column(_figures(tables, "insertion_gain"), lowest=False, digits=3),
         column(_figures(tables, "deletion_share"), lowest=False, scale=100),
         column(_figures(tables, "insertion_share"), lowest=False, scale=100),
         [str(t.get("n_empty", "–")) for t in tables],
@@ -66,14 +65,6 @@ def _fidelity_table(result: Result) -> str:
               "gain in deletion", "gain in insertion",
               "deletion beats chance, %", "insertion beats chance, %", "empty"]  # fmt: skip
     return table(header, zip(*columns, strict=True))
-
-
-def _gain(t: Mapping[str, Any], curve: str) -> Figure | None:
-    """The mean gain against chance, in cosine, with the normal 95 % interval over pairs."""
-    if (mean := t.get(f"{curve}_gain")) is None:
-        return None
-    half = 1.96 * t[f"{curve}_gain_sd"] / sqrt(t["n_pairs"])
-    return Figure(mean, (mean - half, mean + half))
 
 
 def agreement(measured: Sequence[Result]) -> str:
