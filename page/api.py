@@ -15,7 +15,7 @@ from page.folder import new_folder
 from page.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
 from xfv_core import XfvError
-from xfv_core.explain.masks import SERVED
+from xfv_core.explain.masks import OFFERED
 
 METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
 
@@ -66,7 +66,7 @@ def explain(
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
     occluded = one_of(METHODS, method) == "occlusion"
-    options = {"preset": one_of(SERVED, detail)} if occluded else {}
+    options = {"preset": one_of(OFFERED, detail)} if occluded else {}
     admit_maps(request, method, detail)
     found = verifier.explained(
         *both(photo_a, photo_b), model=model or None, operating_point=point,

@@ -18,7 +18,7 @@ from page.inputs import whole_number
 from page.limits import admit, admit_maps
 from page.widgets import Upload, in_words, verifier
 from xfv_core import Explanation, XfvError, render
-from xfv_core.explain.masks import SERVED
+from xfv_core.explain.masks import OFFERED
 from xfv_core.results import PictureKind, Surface, all_in_one
 from xfv_core.serving import Recent
 
@@ -206,7 +206,7 @@ def restore(request: gr.Request) -> list[Any]:
         asked["at"] if asked.get("at") in render.POINTS else gr.skip(),
         method if known else gr.skip(),
         gr.Tabs(selected=method) if known else gr.skip(),
-        asked["detail"] if asked.get("detail") in SERVED else gr.skip(),
+        asked["detail"] if asked.get("detail") in OFFERED else gr.skip(),
         *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
     ]
 

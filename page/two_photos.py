@@ -22,7 +22,7 @@ from page.pair import (
 )
 from page.widgets import MAPS, SILENT, VERDICTS, photo_widget, verifier
 from xfv_core import render
-from xfv_core.explain.masks import SERVED, SHAPES
+from xfv_core.explain.masks import OFFERED, SHAPES
 from xfv_core.explain.occlusion import FILLS
 
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
@@ -83,7 +83,7 @@ def two_photos(page: gr.Blocks) -> None:
         with gr.Tab("Occlusion", id="occlusion") as occlusion:
             gr.HTML(render.about("occlusion"))
             with gr.Row():
-                preset = gr.Radio(list(SERVED), value="fast", label="Detail")
+                preset = gr.Radio(list(OFFERED), value="fast", label="Detail")
             with gr.Accordion("Occluders", open=False), gr.Row():
                 mode = gr.Radio(render.MODES, value=1, label="Compare")
                 shape = gr.Radio(list(SHAPES), value="square", label="Shape")

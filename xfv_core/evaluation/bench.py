@@ -39,7 +39,7 @@ from xfv_core.evaluation.rivals import (
 )
 from xfv_core.explain import Explainer, Maps
 from xfv_core.explain.gradient import FGGB
-from xfv_core.explain.masks import PRESETS, SERVED
+from xfv_core.explain.masks import OFFERED, PRESETS
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.patches import Patches
 from xfv_core.live import Live
@@ -245,7 +245,7 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
     verdict, model = verifier.verify(*files), verifier.model(name)
     photos = torch.stack([verifier.portrait(file, name).tensor() for file in files])
     final(FGGB(), model, photos, verdict.threshold)
-    maps = {p: final(Occlusion(preset=p), model, photos, verdict.threshold) for p in SERVED}
+    maps = {p: final(Occlusion(preset=p), model, photos, verdict.threshold) for p in OFFERED}
     peak, plain = _peak_mib(), plain_embed(model)
     results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
     results += gradient_race(model, photos, plain, verdict.threshold, rounds)
@@ -291,7 +291,7 @@ def main(
         EXAMPLES / "obama.jpg",
         EXAMPLES / "obama2.jpg",
     ),
-    preset: Annotated[list[str], typer.Option(help="Occlusion presets to race.")] = [*SERVED],  # noqa: B006
+    preset: Annotated[list[str], typer.Option(help="Occlusion presets to race.")] = [*OFFERED],  # noqa: B006
     rounds: Annotated[int, typer.Option(min=1, max=30, help="Rounds of every race.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

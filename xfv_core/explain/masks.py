@@ -43,7 +43,7 @@ PRESETS = {
     "paper": Preset(((28, 5), (14, 5), (7, 5)), 1130, faithful=True),
     "full": Preset(((28, 5), (14, 5), (7, 5)), 1249),
 }
-SERVED = ("fast", "standard", "paper")  # the choices on the page; "full" is what they are held to
+OFFERED = ("fast", "standard", "paper")  # the choices on the page; "full" is what they are held to
 
 
 @dataclass(frozen=True, eq=False)
