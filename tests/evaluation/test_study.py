@@ -126,6 +126,7 @@ def test_the_interval_of_a_mean_is_the_normal_one() -> None:
     mean, (low, high) = mean_interval([1.0, 3.0])
     half = 1.96 / np.sqrt(2)
     assert mean == 2 and (low, high) == pytest.approx((2 - half, 2 + half))
+    assert mean_interval([1.0, 3.0], within=(1, 9))[1] == pytest.approx((1, 2 + half))
 
 
 def test_pairs_are_drawn_once_each_and_the_same_for_a_seed() -> None:

@@ -212,7 +212,7 @@ def _accuracy(rows: Sequence[PairRow], accepted: Sequence[Sequence[float]]) -> A
 
 def _areas(name: str, accuracy: Array) -> dict[str, Any]:
     """The area under accuracy (n,11) over RATIOS in %, with its interval, and the mean curve."""
-    mean, interval = mean_interval(100 * area(accuracy))
+    mean, interval = mean_interval(100 * area(accuracy), within=(0, 100))
     return {name: mean, f"{name}_interval": interval, f"{name}_curve": accuracy.mean(0).tolist()}
 
 

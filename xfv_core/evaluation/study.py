@@ -187,11 +187,13 @@ def head(settings: Mapping[str, Any], measurement: str, protocol: str, n: int) -
     }
 
 
-def mean_interval(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, Interval]:
-    """The mean over pairs, with the normal 95 % interval."""
+def mean_interval(
+    values: Sequence[float] | NDArray[np.floating], within: Interval = (-np.inf, np.inf)
+) -> tuple[float, Interval]:
+    """The mean over pairs, with the normal 95 % interval, cut to what values there can be."""
     x = np.asarray(values, np.float64)
     mean, half = float(x.mean()), float(1.96 * x.std() / np.sqrt(len(x)))
-    return mean, (mean - half, mean + half)
+    return mean, (max(mean - half, within[0]), min(mean + half, within[1]))
 
 
 def share_interval(hits: Sequence[bool] | NDArray[np.bool_]) -> tuple[float, Interval]:
