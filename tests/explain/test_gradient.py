@@ -15,11 +15,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tests.explain.chains import Toy, networks, small_network
+from tests.models.test_rrf import TOY_56, awake
 from xfv_core.explain.base import Maps, smooth
 from xfv_core.explain.gradient import FGGB, REFINE, XSSAB
-from xfv_core.explain.pullback import WORKING_SET, AutogradPullback, ChainPullback, pullback
+from xfv_core.explain.pullback import (
+    WORKING_SET,
+    AutogradPullback,
+    ChainPullback,
+    RegionPullback,
+    pullback,
+)
 from xfv_core.models import load_model
 from xfv_core.models.base import FaceModel
+from xfv_core.models.rrf import RegionNet
 
 LETTERS = ("fggb", "xssab")
 
@@ -220,6 +228,26 @@ def test_autograd_rows_are_those_of_a_plain_loop(rows: int) -> None:
     f = model.embed(leaf)[0]
     loop = [torch.autograd.grad(row @ f, leaf, retain_graph=True)[0] for row in v]
     assert torch.allclose(pullback(model, x, rows)(v), torch.cat(loop), atol=1e-6)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_regions_go_back_through_their_own_squares_alone(wrapped: bool) -> None:
+    model = awake(RegionNet(TOY_56))
+    x = torch.rand(3, 112, 112, generator=torch.Generator().manual_seed(8))
+    one, dense = torch.eye(model.embedding_dim)[[0, 9, 200]], torch.randn(2, model.embedding_dim)
+    with torch.inference_mode(wrapped):
+        own, taped = pullback(model, x, 3), AutogradPullback(model, x, 3)
+        assert isinstance(own, RegionPullback)
+        assert torch.allclose(own.embedding, taped.embedding, atol=1e-6)
+        for v in (one, dense):
+            expected = taped(v)
+            assert torch.allclose(own(v), expected, atol=1e-5 * float(expected.abs().max()))
+        top, left = 8 * np.array(divmod(200 // 6, 8))  # 6 numbers a region, every 8 px, 8 a row
+        elsewhere = torch.ones(112, 112, dtype=torch.bool)
+        elsewhere[top : top + 56, left : left + 56] = False
+        gradient = own(one)[2]
+        assert gradient.any() and not gradient[:, elsewhere].any()
+    assert not own(torch.zeros(1, model.embedding_dim)).any()
 
 
 def test_a_pullback_leaves_its_cotangents_and_the_weights_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -21,6 +22,19 @@ class Chain:
     scale: float
     shift: float
     layers: nn.Sequential
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """A network of squares that do not see each other: embed(x) holds theirs one after the other.
+
+    corners : (N,2) first row and column of each square.    size : their side in pixels.
+    embed : n squares (n,3,size,size) in [0,1] and which they are (n,) -> (n,D/N) float32.
+    """
+
+    corners: Tensor
+    size: int
+    embed: Callable[[Tensor, Tensor], Tensor]
 
 
 class FaceModel(nn.Module):
@@ -43,6 +57,10 @@ class FaceModel(nn.Module):
 
     def chain(self) -> Chain | None:
         """The network as one chain where it is one, else None; its gradients are then cheaper."""
+        return None
+
+    def regions(self) -> Regions | None:
+        """The network as squares of its own where it is that, else None; the same, cheaper."""
         return None
 
     def last_maps(self) -> nn.Module | None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
+from xfv_core.models.base import Regions
 from xfv_core.models.blocks import Layer, TrainedModel, conv_block, padding_of, receptive_field
 
 INPUT_SIZE = 112
@@ -94,8 +95,15 @@ class PatchEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,3,112,112) in [0,1] -> (B,local,G,G)."""
+        return self._at(x, self.position)
+
+    def of_squares(self, x: Tensor, which: Tensor) -> Tensor:
+        """Single patches (n,3,P,P) and their numbers (n,) -> (n,local)."""
+        return self._at(x, self.position.flatten(1).T[which, :, None, None])[..., 0, 0]
+
+    def _at(self, x: Tensor, position: Tensor) -> Tensor:
         h = self.convs(x * 4 - 2)  # (B, C, G, G)
-        h = functional.relu(self.lift(h) + self.position)  # (B, hidden, G, G)
+        h = functional.relu(self.lift(h) + position)  # (B, hidden, G, G)
         return self.narrow(h)  # (B, local, G, G)
 
 
@@ -104,6 +112,7 @@ class PatchFaceModel(TrainedModel):
 
     config_class = PatchConfig
     padded = False
+    encoder: PatchEncoder
 
     def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name)
@@ -191,6 +200,15 @@ class RegionNet(RRFNet):
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
         return self._weighted(self.patch_features(x)).flatten(1)
+
+    def regions(self) -> Regions:
+        starts = torch.arange(self.grid) * self.stride
+        return Regions(torch.cartesian_prod(starts, starts), self.patch_size, self._embed_squares)
+
+    def _embed_squares(self, x: Tensor, which: Tensor) -> Tensor:
+        h = self.encoder.of_squares(x, which)  # (n, local)
+        features = torch.einsum("nl,nld->nd", h.float(), self.maps[which])
+        return functional.normalize(features, dim=1) * self.region_weights.sqrt()[which, None]
 
     def pair_scores(self, a: Tensor, b: Tensor) -> PatchScores:
         """Patch scores from region features a_r, b_r, each (...,N,D)."""
