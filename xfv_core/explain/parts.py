@@ -141,9 +141,9 @@ def without(
         model.embed_maps((keep[:, None, :, None, None] * maps).flatten(0, 1)[side::2])
         for side in (0, 1)
     ]
-    similarities = (embeddings[0] * embeddings[1]).sum(1)
-    lost = similarities[0] - similarities[1:]
-    return float(similarities[0]), lost.cpu().numpy()
+    distances = (embeddings[0] - embeddings[1]).square().sum(1) / 2  # exactly 0 for equal photos
+    lost = distances[1:] - distances[0]
+    return float((embeddings[0] * embeddings[1]).sum(1)[0]), lost.cpu().numpy()
 
 
 def _hidden(atlas: Atlas, part: str, heights: NDArray[np.float32]) -> bool:
