@@ -134,7 +134,7 @@ def report(
     found, models = written.read_results(results), load_manifest(manifest)
     folder = results / "plots"
     out.write_text(written.report(found, models, os.path.relpath(folder, out.parent)))
-    plots.draw(plots.pictures(list(found.values()), written.calibrations(models)), folder)
+    plots.draw(plots.pictures(found, written.calibrations(models)), folder)
     typer.echo(f"{out}: {len(found)} results")
 
 

@@ -99,6 +99,18 @@ def test_a_race_says_who_was_how_fast(results: Path) -> None:
     assert "| ours and theirs | 0.5000 |" in text and "| fggb | 700 |" in text
 
 
+def test_two_results_of_one_kind_have_a_picture_each_and_the_larger_gives_the_cost(
+    results: Path,
+) -> None:
+    found = read_results(results)
+    small = json.loads(json.dumps(found["fidelity_one.json"]))
+    small["n"] = 2
+    small["methods"]["xssab"]["passes_per_pair"] = 999
+    both = {**found, "presets.json": small}
+    assert {"fidelity_one", "presets"} <= set(pictures(both, {}))
+    assert "| 999 |" not in report(both, load_manifest())
+
+
 def test_a_changed_figure_changes_the_report(results: Path) -> None:
     found, manifest = read_results(results), load_manifest()
     text = report(found, manifest)
@@ -154,7 +166,7 @@ def test_there_is_a_picture_for_every_link_and_drawing_again_changes_nothing(
     results: Path, tmp_path: Path
 ) -> None:
     found, manifest = read_results(results), load_manifest()
-    panels = pictures(list(found.values()), calibrations(manifest))
+    panels = pictures(found, calibrations(manifest))
     for folder in ("one", "two"):
         draw(panels, tmp_path / folder)
     linked = re.findall(r"\(plots/(.*\.svg)\)", report(found, manifest, "plots"))

@@ -68,7 +68,7 @@ def report(results: Mapping[str, Result], manifest: Manifest, folder: str = "res
         maps.sanity(measured),
         maps.peers(measured),
         PUBLISHED,
-        _pictures(pictures(measured, fitted), folder),
+        _pictures(pictures(results, fitted), folder),
         _missing(measured, manifest),
         _commands(results),
     ]

@@ -90,13 +90,13 @@ def _matrix(result: Result) -> str:
 def cost(measured: Sequence[Result]) -> str:
     rows = {
         f"{r['settings']['model']}, {name}": (t["passes_per_pair"], t["seconds_per_pair"])
-        for r in of(measured, "fidelity")
+        for r in sorted(of(measured, "fidelity"), key=lambda r: r["n"])  # most pairs come last
         for name, t in r["methods"].items()
     }
     if not rows:
         return ""
     text = "Both maps of a pair: network passes (forward and backward count one each) and seconds."
-    cells = ([name, f"{passes:.0f}", f"{s:.2f}"] for name, (passes, s) in rows.items())
+    cells = ([name, f"{passes:.0f}", f"{s:.2f}"] for name, (passes, s) in sorted(rows.items()))
     return "\n\n".join(["## Cost", text, table(["model, method", "passes", "seconds"], cells)])
 
 

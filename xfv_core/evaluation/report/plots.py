@@ -19,22 +19,24 @@ CHANCE: dict[str, Any] = {"color": "0.5", "linestyle": "--"}
 
 
 def pictures(
-    measured: Sequence[Result], calibrations: Mapping[str, Calibration]
+    results: Mapping[str, Result], calibrations: Mapping[str, Calibration]
 ) -> dict[str, list[Panel]]:
-    """Every picture there is something for, by name: its panels, side by side."""
+    """Every picture there is something for, by name: its panels, side by side.
+
+    ``results``: by file name, which names the picture.
+    """
     found: dict[str, list[Panel]] = {}
-    if curves := [r for r in measured if r["measurement"] == "evaluate"]:
+    if curves := [r for r in results.values() if r["measurement"] == "evaluate"]:
         found["roc"] = [("ROC", lambda axes: _roc(axes, curves))]
     if calibrations:
         found["reliability"] = [("reliability", lambda axes: _reliability(axes, calibrations))]
-    for result in measured:
-        settings = result["settings"]
+    for file, result in results.items():
+        name = Path(file).stem
         if result["measurement"] == "fidelity":
-            name = f"fidelity_{settings['model']}_{settings['kind']}"
             found[name] = [_fidelity(result, measure) for measure in ("deletion", "insertion")]
         if result["measurement"] == "patch-lfw":
             kinds = [kind for kind in ("genuine", "impostor") if kind in result["random"]]
-            found[f"patch-lfw_{settings['model']}"] = [_replacement(result, k) for k in kinds]
+            found[name] = [_replacement(result, kind) for kind in kinds]
     return found
 
 
@@ -75,19 +77,24 @@ def _fidelity(result: Result, measure: str) -> Panel:
     def panel(axes: Axes) -> None:
         for name, found in result["methods"].items():
             axes.plot(100 * RATIOS, found[f"{measure}_curve"], label=name)
-        axes.plot(100 * RATIOS, result["random"][f"{measure}_curve"], label="random", **CHANCE)
+        axes.plot(
+            100 * RATIOS, result["random"][f"{measure}_curve"], label="random fields", **CHANCE
+        )
         verb = "hidden" if measure == "deletion" else "shown"
         axes.set(xlabel=f"cells {verb}, %", ylabel="accuracy", ylim=(0, 1.02))
 
     settings = result["settings"]
-    return f"{settings['model']}, {settings['kind']} maps, {measure}", panel
+    whose = f"{settings['model']}, {settings['kind']} maps, {result['n']} {settings['on']} pairs"
+    return f"{whose}: {measure}", panel
 
 
 def _replacement(result: Result, kind: str) -> Panel:
     def panel(axes: Axes) -> None:
         for name, found in result["methods"].items():
             axes.plot(100 * SHARES, found[kind]["error_curve"], label=name)
-        axes.plot(100 * SHARES, result["random"][kind]["error_curve"], label="random", **CHANCE)
+        axes.plot(
+            100 * SHARES, result["random"][kind]["error_curve"], label="random pixels", **CHANCE
+        )
         axes.set(xlabel="pixels given back, %", ylabel="FNMR" if kind == "genuine" else "FMR")
 
     return f"{result['settings']['model']}, {kind} pairs", panel
