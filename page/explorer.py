@@ -99,16 +99,21 @@ def open_pair(
         yield said, render.waiting(str(problem))
 
 
-def none_open() -> tuple[int, int, str, str]:
-    """The first page, and no pair of it."""
-    return 0, -1, "", render.waiting(WAITING)
+def none_open(source: str, model: str, listed: tuple[str, str]) -> Sequence[Any]:
+    """The first page of other pairs than those ``listed``, and none of them open.
+
+    A dropdown may tell of one choice twice; by then somebody may have opened a pair.
+    """
+    if (source, model) == listed:
+        return [gr.skip()] * 5
+    return (source, model), 0, -1, "", render.waiting(WAITING)
 
 
 def explorer(sources: Sequence[str]) -> None:
     """Data set and model, what they amount to, the pairs, one of them."""
     first, models = sources[0], models_of(sources[0])
     shown = models[0][1]
-    page, row = gr.State(0), gr.State(-1)
+    page, row, listed = gr.State(0), gr.State(-1), gr.State((first, shown))
     with gr.Row():
         titled = [(NAMED.get(s, Path(s).name if Path(s).is_dir() else s), s) for s in sources]
         source = gr.Dropdown(titled, value=first, label="Data set")
@@ -139,8 +144,9 @@ def explorer(sources: Sequence[str]) -> None:
         # its first model may have the same name: nothing would tell that anything changed
         source.input(choose_source, source, model, **quietly).then(*renewed, **quietly),
     ):
-        # other pairs: none of them is open yet
-        event.then(none_open, None, [page, row, said, view], **quietly).then(*to_list, **quietly)
+        event.then(
+            none_open, [source, model, listed], [listed, page, row, said, view], **quietly
+        ).then(*to_list, **quietly)
     gr.on(
         [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
     ).then(*to_list, **quietly)

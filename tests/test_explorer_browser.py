@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import gradio as gr
 import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from page.explorer import none_open
 from tests.browser import PATIENCE, serving
 from xfv_core.manifest import load_manifest
 
@@ -80,6 +82,12 @@ def test_another_model_has_other_verdicts_and_other_methods(explorer: Page) -> N
     explorer.locator(CARDS).first.click()
     explorer.locator("#explorer-method").get_by_label("Parts").check()
     expect(explorer.locator(f"{MAPS} .xfv-parts button").first).to_be_visible()
+
+
+def test_a_choice_told_twice_does_not_close_the_pair_opened_in_between() -> None:
+    listed = ("examples", "ecnet")
+    assert none_open(*listed, listed) == [gr.skip()] * 5
+    assert none_open("examples", "sface", listed)[:3] == (("examples", "sface"), 0, -1)
 
 
 def test_the_explorer_fits_a_phone(open_page: Callable[..., Page]) -> None:
