@@ -76,3 +76,8 @@ class Explainer(Protocol):
     ) -> Iterator[Maps]:
         """``a``, ``b``: (3,S,S) RGB in [0,1]; ``threshold``: θ on the cosine similarity."""
         ...
+
+
+def distance(u: Tensor, v: Tensor) -> Tensor:
+    """1 - u·v of unit vectors, as |u - v|²/2: exactly 0 for equal ones, never below."""
+    return (u - v).square().sum(-1) / 2

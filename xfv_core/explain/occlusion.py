@@ -27,7 +27,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from xfv_core.errors import XfvError
-from xfv_core.explain.base import Cost, Maps
+from xfv_core.explain.base import Cost, Maps, distance
 from xfv_core.explain.incremental import covered_embedder
 from xfv_core.explain.masks import PRESETS, SHAPES, SIDE, PatchGrid, Preset, patch_grids
 from xfv_core.models.base import BATCH, FaceModel
@@ -187,20 +187,15 @@ def occlusion_maps(
 def deviations(preset: Preset, mode: int, plain: Tensor, covered: Tensor) -> Tensor:
     """How far each mask moves the pair apart, for A and for B: (2,n), in cosine distance."""
     others, other_covered = plain.flip(0), covered.flip(0)  # what A is held against, and B
-    uncovered = _distance(plain, others)[:, None]  # (2,1)
+    uncovered = distance(plain, others)[:, None]  # (2,1)
     if mode == 2:
-        return _distance(covered, others[:, None]) - uncovered
+        return distance(covered, others[:, None]) - uncovered
     if mode == 3:
-        return _distance(covered, other_covered) - uncovered
+        return distance(covered, other_covered) - uncovered
     mean = other_covered.mean(1)[..., None]  # (2,D,1)
     if preset.faithful:
         return 1 - (covered @ mean)[..., 0] - uncovered
     return ((plain[:, None] - covered) @ mean)[..., 0]
-
-
-def _distance(u: Tensor, v: Tensor) -> Tensor:
-    """1 - u·v of unit vectors, as |u - v|²/2: exactly 0 for equal ones, never below."""
-    return (u - v).square().sum(-1) / 2
 
 
 def _one_size(preset: Preset, grid: PatchGrid, deviation: NDArray[np.float32]) -> NDArray:

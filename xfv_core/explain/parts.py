@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.explain.base import Cost, Maps
+from xfv_core.explain.base import Cost, Maps, distance
 from xfv_core.models.base import FaceModel
 from xfv_core.models.ecnet import Atlas, ECNet
 from xfv_core.regions import REGIONS
@@ -141,7 +141,7 @@ def without(
         model.embed_maps((keep[:, None, :, None, None] * maps).flatten(0, 1)[side::2])
         for side in (0, 1)
     ]
-    distances = (embeddings[0] - embeddings[1]).square().sum(1) / 2  # exactly 0 for equal photos
+    distances = distance(*embeddings)
     lost = distances[1:] - distances[0]
     return float((embeddings[0] * embeddings[1]).sum(1)[0]), lost.cpu().numpy()
 

@@ -208,16 +208,17 @@ class RegionNet(RRFNet):
     def _embed_squares(self, x: Tensor, which: Tensor) -> Tensor:
         h = self.encoder.of_squares(x, which)  # (n, local)
         features = torch.einsum("nl,nld->nd", h.float(), self.maps[which])
-        return functional.normalize(features, dim=1) * self.region_weights.sqrt()[which, None]
+        return self._weighted(features, which)
 
     def pair_scores(self, a: Tensor, b: Tensor) -> PatchScores:
         """Patch scores from region features a_r, b_r, each (...,N,D)."""
         scores = (self._weighted(a) * self._weighted(b)).sum(-1)  # (..., N)
         return PatchScores(scores, scores, torch.diag_embed(scores), scores.sum(-1))
 
-    def _weighted(self, features: Tensor) -> Tensor:
-        """a_r -> √w_r a_r/|a_r|, (...,N,D)."""
-        return functional.normalize(features.float(), dim=-1) * self.region_weights.sqrt()[:, None]
+    def _weighted(self, features: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
+        """a_r -> √w_r a_r/|a_r|, (...,N,D), of all regions or of ``which`` there are."""
+        weights = self.region_weights.sqrt()[which, None]
+        return functional.normalize(features.float(), dim=-1) * weights
 
 
 class FullFaceNet(PatchFaceModel):
