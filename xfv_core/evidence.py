@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -33,6 +34,7 @@ Methods = Annotated[
 ]
 On = Annotated[Literal["genuine", "impostor", "both"], typer.Option(help="Which pairs.")]
 Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
+Skip = Annotated[int, typer.Option(help="Leave out the first pairs drawn: measured before.")]
 Out = Annotated[Path, typer.Option(help="Folder of rows; the same resumes.")]
 Result = Annotated[Path | None, typer.Option(help="JSON to keep in results/, for the report.")]
 
@@ -46,16 +48,26 @@ def fidelity(
     on: On = "genuine",
     kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
     n: Count = 200,
+    skip: Skip = 0,
     seed: int = 0,
     out: Out = Path("runs/fidelity"),
     result: Result = None,
+    onto: Annotated[Path | None, typer.Option(help="Result of the pairs of --skip.")] = None,
 ) -> None:
-    """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost."""
-    from xfv_core.evaluation.fidelity import measure_fidelity, summarise
+    """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost.
 
-    study = _study(model, pairs, images, method, on, n, seed)
+    --skip 100 --n 150 --onto RESULT goes on from a result of 100 pairs, on any machine.
+    """
+    from xfv_core.evaluation.fidelity import measure_fidelity, summarise
+    from xfv_core.evaluation.joined import joined
+
+    def summed(rows: Path) -> dict[str, Any]:
+        found = summarise(rows)
+        return joined(json.loads(onto.read_text()), found) if onto else found
+
+    study = replace(_study(model, pairs, images, method, on, n, seed), skip=skip)
     _over_processes(
-        lambda **shared: measure_fidelity(study, out, kind=kind, **shared), summarise, out, result
+        lambda **shared: measure_fidelity(study, out, kind=kind, **shared), summed, out, result
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from xfv_core.models.base import Chain, FaceModel
+from xfv_core.models.base import Chain, FaceModel, Offset
 
 
 class Toy(FaceModel):
@@ -52,6 +52,9 @@ def networks(draw: st.DrawFn) -> tuple[nn.Sequential, int]:
             stride, dilation = draw(st.integers(1, 2)), draw(st.integers(1, max(1, padding)))
             layers.append(nn.Conv2d(width, out, kernel, stride, padding, dilation, groups))
             width = out
+            if draw(st.booleans()):
+                side_out = nn.Sequential(*layers)(torch.zeros(1, 3, side, side)).shape[-1]
+                layers.append(Offset(torch.randn(width, side_out, side_out)))
             if draw(st.booleans()):
                 layers.append(prelu := nn.PReLU(width))
                 prelu.weight.data.normal_()

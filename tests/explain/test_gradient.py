@@ -327,9 +327,12 @@ def test_sface_embeds_as_the_chain_it_claims_to_be(sface: FaceModel, face: Tenso
         assert torch.allclose(nn.functional.normalize(z), sface.embed(face[None]), atol=1e-5)
 
 
-def test_the_jacobian_of_sface_equals_autograd(sface: FaceModel, face: Tensor) -> None:
-    v = torch.eye(sface.embedding_dim)[:8]
-    fast, taped = pullback(sface, face, 8)(v), AutogradPullback(sface, face, 8)(v)
+@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "full112"])
+def test_the_jacobian_of_a_shipped_chain_equals_autograd(name: str, face: Tensor) -> None:
+    model = load_model(name)
+    assert model.chain() is not None
+    v = torch.eye(model.embedding_dim)[:8]
+    fast, taped = pullback(model, face, 8)(v), AutogradPullback(model, face, 8)(v)
     assert float((fast - taped).abs().max() / taped.abs().max()) < 1e-5
 
 

@@ -45,6 +45,7 @@ from xfv_core.fidelity import (
 )
 from xfv_core.models.base import FaceModel
 
+AREAS, PERCENT = ("deletion", "insertion"), (0.0, 100.0)
 PROTOCOL = (
     "0, 10, ... 100 % of 14 x 14 cells of either photo, one photo at a time, ranked by the "
     "map, are set to black (deletion) or are all that is shown (insertion); decided at the "
@@ -212,7 +213,7 @@ def _accuracy(rows: Sequence[PairRow], accepted: Sequence[Sequence[float]]) -> A
 
 def _areas(name: str, accuracy: Array) -> dict[str, Any]:
     """The area under accuracy (n,11) over RATIOS in %, with its interval, and the mean curve."""
-    mean, interval = mean_interval(100 * area(accuracy), within=(0, 100))
+    mean, interval = mean_interval(100 * area(accuracy), within=PERCENT)
     return {name: mean, f"{name}_interval": interval, f"{name}_curve": accuracy.mean(0).tolist()}
 
 

@@ -32,7 +32,7 @@ Steps = Callable[[int, int], None]
 Row = TypeVar("Row")
 SETTINGS = "settings.json"
 # settings that are options of the commands
-OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "seed")
+OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "skip", "seed")
 
 
 class StudyError(XfvError):
@@ -47,6 +47,7 @@ class Study:
     methods : see ``explainers_by_name``.
     threshold : θ, for which maps are made.    decide_at : changed photos are accepted from there.
     which, n, seed : of the pairs, see ``choose_pairs``.
+    skip : so many of the pairs drawn come first and are left out: they were measured before.
     weights : sha256 of the model's file.
     more : further settings of one kind of measurement.
     """
@@ -60,6 +61,7 @@ class Study:
     which: Which = "both"
     n: int = 200
     seed: int = 0
+    skip: int = 0
     weights: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,8 +71,8 @@ class Study:
         return {
             "model": self.model.name, "weights": self.weights, "pairs": self.pairs.name,
             "images": self.images.name, "methods": list(self.methods), "on": self.which,
-            "n": self.n, "seed": self.seed, "threshold": self.threshold,
-            "decide_at": self.decide_at, **self.more,
+            "n": self.n, "skip": self.skip or False, "seed": self.seed,
+            "threshold": self.threshold, "decide_at": self.decide_at, **self.more,
             "bfloat16": has_fast_bf16(self.model.device), "versions": versions(),
         }  # fmt: skip
 
@@ -135,8 +137,8 @@ def work_through(
     index, count = process
     _same_measurement(out, study.settings, index)
     done = {row["pair"] for row in read_rows(out, dict)}
-    share = choose_pairs(study.pairs.labels, study.which, study.n, study.seed)[index::count]
-    mine = [i for i in share if i not in done]
+    drawn = choose_pairs(study.pairs.labels, study.which, study.n, study.seed)[study.skip :]
+    mine = [i for i in drawn[index::count] if i not in done]
     with PhotoStore(study.images) as store, (out / f"rows-{index}.jsonl").open("a") as file:
         file.write("\n")  # what a kill left of a line stays a line of its own
         for finished, i in enumerate(mine, start=1):
@@ -192,8 +194,16 @@ def mean_interval(
 ) -> tuple[float, Interval]:
     """The mean over pairs, with the normal 95 % interval, cut to what values there can be."""
     x = np.asarray(values, np.float64)
-    mean, half = float(x.mean()), float(1.96 * x.std() / np.sqrt(len(x)))
-    return mean, (max(mean - half, within[0]), min(mean + half, within[1]))
+    mean = float(x.mean())
+    return mean, normal_interval(mean, float(x.std()), len(x), within)
+
+
+def normal_interval(
+    mean: float, sd: float, n: int, within: Interval = (-np.inf, np.inf)
+) -> Interval:
+    """95 % of a mean over n values whose standard deviation is ``sd``."""
+    half = float(1.96 * sd / np.sqrt(n))
+    return max(mean - half, within[0]), min(mean + half, within[1])
 
 
 def share_interval(hits: Sequence[bool] | NDArray[np.bool_]) -> tuple[float, Interval]:

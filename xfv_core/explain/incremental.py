@@ -28,7 +28,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from xfv_core.explain.windows import Changed, Kept, Rectangles, cut
-from xfv_core.models.base import Chain, FaceModel, embed_all, has_fast_bf16
+from xfv_core.models.base import Chain, FaceModel, Offset, embed_all, has_fast_bf16
 
 _Step = Callable[[Changed], Changed]
 # channels from which leaving out a cell saves more than asking whether to; measured
@@ -146,6 +146,12 @@ def _step(layer: nn.Module, x: Tensor, y: Tensor, tolerance: float) -> _Step:
 @_step.register(nn.Linear)
 def _(layer: nn.PReLU | nn.ReLU | nn.Linear, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     return lambda changed: changed.then(layer(changed.rows))
+
+
+@_step.register
+def _(layer: Offset, x: Tensor, y: Tensor, tolerance: float) -> _Step:
+    values = Kept.of(layer.values[None])
+    return lambda changed: changed.plus(values)
 
 
 @_step.register

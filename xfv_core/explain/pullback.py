@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import BATCH, Chain, FaceModel, Regions, fast_arithmetic
+from xfv_core.models.base import BATCH, Chain, FaceModel, Offset, Regions, fast_arithmetic
 
 # Numbers in one intermediate gradient. More fall out of the CPU's cache, fewer starve its cores.
 WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
@@ -168,6 +168,11 @@ def _(layer: nn.PReLU | nn.ReLU, x: Tensor, y: Tensor) -> _Vjp:
     below = layer.weight if isinstance(layer, nn.PReLU) else x.new_zeros(1)
     slope = torch.where(x > 0, 1.0, below.view(-1, *[1] * (x.dim() - 2)))
     return lambda g: g.mul_(slope)
+
+
+@_vjp.register
+def _(layer: Offset, x: Tensor, y: Tensor) -> _Vjp:
+    return lambda g: g
 
 
 @_vjp.register

@@ -118,11 +118,22 @@ class Changed:
         """The same cells after a layer that looks at each alone."""
         return replace(self, rows=rows, computed=len(rows))
 
+    def plus(self, values: Kept) -> Changed:
+        """With what one map ``values`` has at the same places added to every photo."""
+        cells = self._cells(values, torch.zeros_like(self.photo))
+        if self.row is not None:
+            cells = cells[self.row >= 0]
+        cells = F.pad(cells, (0, len(self.rows) - len(cells)))
+        return self.then(self.rows + values.rows.index_select(0, cells))
+
+    def _cells(self, kept: Kept, photo: Tensor) -> Tensor:
+        """(cells,), the rows of ``kept`` where the rectangles are, in their order."""
+        inside = self.where.within(self.where.first, self.where.size)
+        return kept.index(photo, self.where.first, self.where.size).flatten()[inside]
+
     def without_unchanged(self, kept: Kept, least: float) -> Changed:
         """Without the cells that differ from the photo's by a vector shorter than ``least``."""
-        size, corner = self.where.size, self.where.first
-        inside = self.where.within(corner, size)
-        cells = kept.index(self.photo, corner, size).flatten()[inside]  # (cells,)
+        cells = self._cells(kept, self.photo)
         change = self.rows[: len(cells)] - kept.rows.index_select(0, cells)
         length = torch.linalg.vector_norm(change, dim=1, dtype=torch.float32)
         far = (length >= least).nonzero()[:, 0]

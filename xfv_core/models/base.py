@@ -16,12 +16,23 @@ BATCH = 32  # measured: on two cores larger batches leave the cache and are slow
 class Chain:
     """A network that is one plain chain: embed(x) = normalise(layers(scale·x + shift)).
 
-    ``layers`` holds Conv2d, ReLU, PReLU, Flatten and Linear only, and shares the model's weights.
+    ``layers`` holds Conv2d, Offset, ReLU, PReLU, Flatten and Linear only.
     """
 
     scale: float
     shift: float
     layers: nn.Sequential
+
+
+class Offset(nn.Module):
+    """Adds ``values`` (C,H,W): a layer of a chain that tells one place from another."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.values = nn.Parameter(values, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.values
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import Regions
+from xfv_core.models.base import Chain, Offset, Regions
 from xfv_core.models.blocks import Layer, TrainedModel, conv_block, padding_of, receptive_field
 
 INPUT_SIZE = 112
+INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what the first layer takes
 
 
 class PatchGeometryError(XfvError):
@@ -102,7 +103,7 @@ class PatchEncoder(nn.Module):
         return self._at(x, self.position.flatten(1).T[which, :, None, None])[..., 0, 0]
 
     def _at(self, x: Tensor, position: Tensor) -> Tensor:
-        h = self.convs(x * 4 - 2)  # (B, C, G, G)
+        h = self.convs(x * INPUT_SCALE + INPUT_SHIFT)  # (B, C, G, G)
         h = functional.relu(self.lift(h) + position)  # (B, hidden, G, G)
         return self.narrow(h)  # (B, local, G, G)
 
@@ -124,6 +125,22 @@ class PatchFaceModel(TrainedModel):
 
     def last_maps(self) -> nn.Module:
         return self.encoder  # (B, local, G, G)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
+        return functional.normalize(self.mean_feature(x).float(), dim=1)
+
+    def chain(self) -> Chain | None:
+        encoder = self.encoder
+        if encoder.lift.bn is not None:  # in training
+            return None
+        convs = [layer for block in encoder.convs for layer in (*block.children(), nn.ReLU())]
+        lift = [encoder.lift.conv, Offset(encoder.position.detach()), nn.ReLU()]
+        narrow = [encoder.narrow.conv, nn.ReLU(), nn.Flatten()]  # (B, local·N)
+        head = nn.Linear(self.maps[..., 0].numel(), self.embedding_dim, bias=False)
+        head.weight.data = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count
+        layers = nn.Sequential(*convs, *lift, *narrow, head.requires_grad_(False))
+        return Chain(scale=INPUT_SCALE, shift=INPUT_SHIFT, layers=layers)
 
     def local_features(self, x: Tensor) -> Tensor:
         """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
@@ -155,10 +172,6 @@ class RRFNet(PatchFaceModel):
         self.patch_size, self.stride = receptive_field(config.layers)
         self.grid = self.encoder.grid
         self.embedding_dim = config.dim
-
-    def embed(self, x: Tensor) -> Tensor:
-        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
-        return functional.normalize(self.mean_feature(x).float(), dim=1)
 
     def contributions(self, a: Tensor, b: Tensor) -> PatchScores:
         """Patch scores of two crops (3,112,112), or of two batches of as many, in [0,1]."""
@@ -201,6 +214,9 @@ class RegionNet(RRFNet):
         """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
         return self._weighted(self.patch_features(x)).flatten(1)
 
+    def chain(self) -> None:
+        return None  # every region is normalised on its own
+
     def regions(self) -> Regions:
         starts = torch.arange(self.grid) * self.stride
         return Regions(torch.cartesian_prod(starts, starts), self.patch_size, self._embed_squares)
@@ -229,10 +245,6 @@ class FullFaceNet(PatchFaceModel):
     def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name, folded=folded)
         self.embedding_dim = config.dim
-
-    def embed(self, x: Tensor) -> Tensor:
-        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
-        return functional.normalize(self.mean_feature(x).float(), dim=1)
 
 
 def _grid(layers: tuple[Layer, ...], padded: bool) -> int:

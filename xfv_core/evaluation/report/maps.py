@@ -51,8 +51,12 @@ def _fidelity_table(result: Result) -> str:
     methods = result["methods"].values()
     drawn = [t if t["n_empty"] < t["n_pairs"] else {"n_empty": t["n_empty"]} for t in methods]
     tables = [*drawn, result["random"]]
+    names = (
+        name if t["n_pairs"] == result["n"] else f"{name}, {t['n_pairs']} pairs"
+        for name, t in result["methods"].items()
+    )
     columns = [
-        [*result["methods"], "random fields"],
+        [*names, "random fields"],
         column(_figures(tables, "deletion"), lowest=True),
         column(_figures(tables, "insertion"), lowest=False),
         column(_figures(tables, "deletion_gain"), lowest=False, digits=3),
