@@ -232,7 +232,7 @@ def test_autograd_rows_are_those_of_a_plain_loop(rows: int) -> None:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_regions_go_back_through_their_own_squares_alone(wrapped: bool) -> None:
-    model = awake(RegionNet(TOY_56))
+    model = awake(RegionNet(TOY_56)).folded()
     x = torch.rand(3, 112, 112, generator=torch.Generator().manual_seed(8))
     one, dense = torch.eye(model.embedding_dim)[[0, 9, 200]], torch.randn(2, model.embedding_dim)
     with torch.inference_mode(wrapped):

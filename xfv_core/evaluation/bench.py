@@ -113,11 +113,7 @@ def occlusion_race(
     model: FaceModel, photos: Tensor, preset: str, plain: Embed, rounds: int
 ) -> Iterator[Result]:
     """Ours against whole passes and against captum at as many masks, as it comes and made fast."""
-    masks = PRESETS[preset].masks
-    share = masks / captum_masks(preset)
-    method = Occlusion(preset=preset)
-    ours = Contender("ours", lambda: final(method, model, photos, 0.0))
-    whole = Contender("a whole pass per mask", lambda: final(method, Opaque(model), photos, 0.0))
+    share = PRESETS[preset].masks / captum_masks(preset)
     rivals = [
         Contender(name, lambda e=e, n=n: captum_occlusion(e, photos, preset, n), share)  # type: ignore[misc]
         for name, e, n in (
@@ -125,7 +121,18 @@ def occlusion_race(
             ("captum, same dtype, folded, batched", fast_embed(model), BATCH),
         )
     ]
-    yield from race(f"occlusion {preset}, 2 x {masks} masks", ours, [whole, *rivals], rounds)
+    yield from whole_pass_race(model, photos, preset, rounds, rivals)
+
+
+def whole_pass_race(
+    model: FaceModel, photos: Tensor, preset: str, rounds: int, more: Sequence[Contender] = ()
+) -> Iterator[Result]:
+    """Ours against a whole pass of the network for every mask, and ``more``."""
+    method = Occlusion(preset=preset)
+    ours = Contender("ours", lambda: final(method, model, photos, 0.0))
+    whole = Contender("a whole pass per mask", lambda: final(method, Opaque(model), photos, 0.0))
+    what = f"{model.name}, occlusion {preset}, 2 x {PRESETS[preset].masks} masks"
+    yield from race(what, ours, [whole, *more], rounds)
 
 
 def gradient_race(
@@ -139,7 +146,7 @@ def gradient_race(
         Contender("autograd, folded, small batches",
                   lambda: final(FGGB(), Opaque(model), photos, threshold)),
     ]  # fmt: skip
-    yield from race(f"FGGB, 2 x {model.embedding_dim} channels", ours, rivals, rounds)
+    yield from race(f"{model.name}, FGGB, 2 x {model.embedding_dim} channels", ours, rivals, rounds)
 
 
 def patches_race(
@@ -249,6 +256,10 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
     peak, plain = _peak_mib(), plain_embed(model)
     results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
     results += gradient_race(model, photos, plain, verdict.threshold, rounds)
+    bundled = [c.name for c in verifier.manifest.models.values() if c.bundled and c.name != name]
+    chains = [other for other in map(verifier.model, bundled) if other.chain()]
+    for other in chains:
+        results += [r for p in presets for r in whole_pass_race(other, photos, p, rounds)]
     for adding in map(verifier.model, verifier.models_for("patches")):
         results += patches_race(adding, photos, verdict.threshold, rounds)
     return Report(

@@ -21,7 +21,8 @@ from xfv_core.models.base import BATCH, Chain, FaceModel, Offset, Regions, fast_
 WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
 COPIES = {"cpu": 4, "cuda": 16}  # the same, for networks whose inside is not known
 
-_Vjp = Callable[[Tensor], Tensor]
+# gradients (K,…) by a layer's output, and which photos (or squares) they are of -> by its input
+_Vjp = Callable[[Tensor, "Tensor | slice"], Tensor]
 
 
 class Pullback(Protocol):
@@ -69,6 +70,25 @@ class AutogradPullback:
         return gradients[: len(part)]
 
 
+class ChainPullback:
+    """For a plain chain of layers: its backward pass written out, without a tape.
+
+    Every cotangent shares the activation masks of the one forward pass.
+    """
+
+    def __init__(self, chain: Chain, x: Tensor) -> None:
+        with _full_precision(x.device), torch.no_grad():
+            self._back = _Backward(chain, x[None])
+            self._length = self._back.out[0].norm()
+            self.embedding = self._back.out[0] / self._length
+
+    def __call__(self, cotangents: Tensor) -> Tensor:
+        f = self.embedding
+        with _full_precision(f.device), torch.no_grad():
+            along = torch.outer(cotangents @ f, f)  # (K,D)
+            return self._back((cotangents - along) / self._length)
+
+
 class RegionPullback:
     """For regions that do not see each other: back through those alone that a cotangent asks for.
 
@@ -76,64 +96,68 @@ class RegionPullback:
     """
 
     def __init__(self, regions: Regions, x: Tensor) -> None:
-        self._embed, self._side = regions.embed, x.shape[-1]
+        self._side, self._heads = x.shape[-1], regions.heads
         self._boxes = [
             (..., slice(top, top + regions.size), slice(left, left + regions.size))
             for top, left in regions.corners.tolist()
         ]
-        self._squares = torch.stack([x[box] for box in self._boxes])  # (N,3,P,P)
-        every = torch.arange(len(self._boxes), device=x.device)
         with _full_precision(x.device), torch.no_grad():
-            self.embedding = self._embed(self._squares, every).flatten()
+            squares = torch.stack([x[box] for box in self._boxes])  # (N,3,P,P)
+            self._back = _Backward(regions.chain, squares)
+            z = torch.einsum("nl,nld->nd", self._back.out, self._heads)
+            norm = z.norm(dim=1, keepdim=True)
+            self._unit, self._scale = z / norm, regions.lengths[:, None] / norm  # (N,D/N), (N,1)
+            self.embedding = (self._unit * regions.lengths[:, None]).flatten()
 
     def __call__(self, cotangents: Tensor) -> Tensor:
-        device = self._squares.device
-        with _full_precision(device), torch.inference_mode(False), torch.enable_grad():
-            parts = cotangents.unflatten(1, (len(self._boxes), -1))  # (K,N,D/N)
+        device = self._unit.device
+        with _full_precision(device), torch.no_grad():
+            parts = cotangents.unflatten(1, self._unit.shape)  # (K,N,D/N)
             gradients = torch.zeros(len(parts), 3, self._side, self._side, device=device)
             for asked in parts.any(-1).nonzero().split(BATCH):
                 row, which = asked.T
-                squares = self._squares[which].requires_grad_()
-                (back,) = torch.autograd.grad(
-                    self._embed(squares, which), squares, parts[row, which]
-                )
+                v, f = parts[row, which], self._unit[which]  # (k,D/N)
+                across = (v - (v * f).sum(1, keepdim=True) * f) * self._scale[which]
+                by_features = torch.einsum("kd,kld->kl", across, self._heads[which])
+                back = self._back(by_features, which)  # (k,3,P,P)
                 for k, square, gradient in zip(row.tolist(), which.tolist(), back, strict=True):
                     gradients[k][self._boxes[square]] += gradient
         return gradients
 
 
-class ChainPullback:
-    """For a plain chain of layers: its backward pass written out, without a tape.
+class _Backward:
+    """Gradients by the output of a chain's layers, (K,L), to those by its photos.
 
-    Every cotangent shares the activation masks of the one forward pass, and the batch is split
-    where the gradients outgrow the cache: few rows where they are large, many where small.
+    ``out`` (B,L): the output for the B photos. The batch is split where the gradients outgrow the
+    cache: few rows where they are large, many where small.
     """
 
     def __init__(self, chain: Chain, x: Tensor) -> None:
         self._scale, self._limit = chain.scale, WORKING_SET.get(x.device.type, 1 << 28)
         self._vjps: list[_Vjp] = []
-        with _full_precision(x.device), torch.no_grad():
-            h = (x[None] * chain.scale + chain.shift).contiguous(memory_format=torch.channels_last)
-            for layer in chain.layers:
-                out = layer(h)
-                self._vjps.append(_vjp(layer, h, out))
-                h = out
-            self._length = h[0].norm()
-            self.embedding = h[0] / self._length
+        h = (x * chain.scale + chain.shift).contiguous(memory_format=torch.channels_last)
+        for layer in chain.layers:
+            y = layer(h)
+            self._vjps.append(_vjp(layer, h, y))
+            h = y
+        self.out = h
 
-    def __call__(self, cotangents: Tensor) -> Tensor:
-        f = self.embedding
-        with _full_precision(f.device), torch.no_grad():
-            along = torch.outer(cotangents @ f, f)  # (K,D)
-            g = self._back((cotangents - along) / self._length, len(self._vjps))
-            return g * self._scale
+    def __call__(self, g: Tensor, which: Tensor | None = None) -> Tensor:
+        """``which`` (K,): the photo of each row; not needed where there is one. Overwrites g."""
+        return self._through(g, which, len(self._vjps)) * self._scale
 
-    def _back(self, g: Tensor, depth: int) -> Tensor:
-        """Through the first ``depth`` layers, last to first. ``g`` may be overwritten."""
+    def _through(self, g: Tensor, which: Tensor | None, depth: int) -> Tensor:
+        """Through the first ``depth`` layers, last to first."""
+        rows = slice(None) if which is None else which
         while depth and (g.numel() <= self._limit or len(g) == 1):
             depth -= 1
-            g = self._vjps[depth](g)
-        return torch.cat([self._back(half, depth) for half in g.chunk(2)]) if depth else g
+            g = self._vjps[depth](g, rows)
+        if not depth:
+            return g
+        halves = [None, None] if which is None else which.chunk(2)
+        return torch.cat(
+            [self._through(*half, depth) for half in zip(g.chunk(2), halves, strict=True)]
+        )
 
 
 @singledispatch
@@ -157,7 +181,7 @@ def _(layer: nn.Conv2d, x: Tensor, y: Tensor) -> _Vjp:
         for out, k, s, p, d in zip(y.shape[2:], kernel, stride, padding, dilation, strict=True)
     ]
     beyond = [size - end for size, end in zip(x.shape[2:], reached, strict=True)]
-    return lambda g: F.conv_transpose2d(
+    return lambda g, which: F.conv_transpose2d(
         g, layer.weight, None, stride, padding, beyond, layer.groups, dilation
     )
 
@@ -167,22 +191,22 @@ def _(layer: nn.Conv2d, x: Tensor, y: Tensor) -> _Vjp:
 def _(layer: nn.PReLU | nn.ReLU, x: Tensor, y: Tensor) -> _Vjp:
     below = layer.weight if isinstance(layer, nn.PReLU) else x.new_zeros(1)
     slope = torch.where(x > 0, 1.0, below.view(-1, *[1] * (x.dim() - 2)))
-    return lambda g: g.mul_(slope)
+    return lambda g, which: g.mul_(slope[which])
 
 
 @_vjp.register
 def _(layer: Offset, x: Tensor, y: Tensor) -> _Vjp:
-    return lambda g: g
+    return lambda g, which: g
 
 
 @_vjp.register
 def _(layer: nn.Linear, x: Tensor, y: Tensor) -> _Vjp:
-    return lambda g: g @ layer.weight
+    return lambda g, which: g @ layer.weight
 
 
 @_vjp.register
 def _(layer: nn.Flatten, x: Tensor, y: Tensor) -> _Vjp:
-    return lambda g: g.view(-1, *x.shape[1:]).contiguous(memory_format=torch.channels_last)
+    return lambda g, which: g.view(-1, *x.shape[1:]).contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager

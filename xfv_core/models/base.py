@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -37,15 +36,20 @@ class Offset(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """A network of squares that do not see each other: embed(x) holds theirs one after the other.
+    """A network of N squares that do not see each other: embed(x) holds theirs, one by one.
+
+    Square r of x gives lengths_r · normalise(chain.layers(scale·square + shift)_r @ heads_r). An
+    ``Offset`` of the chain holds what is added to each square, so it takes all N at once, in order.
 
     corners : (N,2) first row and column of each square.    size : their side in pixels.
-    embed : n squares (n,3,size,size) in [0,1] and which they are (n,) -> (n,D/N) float32.
+    heads : (N,L,D/N).    lengths : (N,).
     """
 
     corners: Tensor
     size: int
-    embed: Callable[[Tensor, Tensor], Tensor]
+    chain: Chain
+    heads: Tensor
+    lengths: Tensor
 
 
 class FaceModel(nn.Module):

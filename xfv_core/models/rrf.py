@@ -96,16 +96,18 @@ class PatchEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,3,112,112) in [0,1] -> (B,local,G,G)."""
-        return self._at(x, self.position)
-
-    def of_squares(self, x: Tensor, which: Tensor) -> Tensor:
-        """Single patches (n,3,P,P) and their numbers (n,) -> (n,local)."""
-        return self._at(x, self.position.flatten(1).T[which, :, None, None])[..., 0, 0]
-
-    def _at(self, x: Tensor, position: Tensor) -> Tensor:
         h = self.convs(x * INPUT_SCALE + INPUT_SHIFT)  # (B, C, G, G)
-        h = functional.relu(self.lift(h) + position)  # (B, hidden, G, G)
+        h = functional.relu(self.lift(h) + self.position)  # (B, hidden, G, G)
         return self.narrow(h)  # (B, local, G, G)
+
+    def chained(self, position: Tensor, *head: nn.Module) -> Chain | None:
+        """The folded encoder, flattened, with these position vectors; None while in training."""
+        if self.lift.bn is not None:
+            return None
+        convs = [layer for block in self.convs for layer in (*block.children(), nn.ReLU())]
+        lift = [self.lift.conv, Offset(position.detach()), nn.ReLU()]
+        narrow = [self.narrow.conv, nn.ReLU(), nn.Flatten()]
+        return Chain(INPUT_SCALE, INPUT_SHIFT, nn.Sequential(*convs, *lift, *narrow, *head))
 
 
 class PatchFaceModel(TrainedModel):
@@ -131,16 +133,9 @@ class PatchFaceModel(TrainedModel):
         return functional.normalize(self.mean_feature(x).float(), dim=1)
 
     def chain(self) -> Chain | None:
-        encoder = self.encoder
-        if encoder.lift.bn is not None:  # in training
-            return None
-        convs = [layer for block in encoder.convs for layer in (*block.children(), nn.ReLU())]
-        lift = [encoder.lift.conv, Offset(encoder.position.detach()), nn.ReLU()]
-        narrow = [encoder.narrow.conv, nn.ReLU(), nn.Flatten()]  # (B, local·N)
         head = nn.Linear(self.maps[..., 0].numel(), self.embedding_dim, bias=False)
         head.weight.data = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count
-        layers = nn.Sequential(*convs, *lift, *narrow, head.requires_grad_(False))
-        return Chain(scale=INPUT_SCALE, shift=INPUT_SHIFT, layers=layers)
+        return self.encoder.chained(self.encoder.position, head.requires_grad_(False))
 
     def local_features(self, x: Tensor) -> Tensor:
         """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
@@ -217,24 +212,24 @@ class RegionNet(RRFNet):
     def chain(self) -> None:
         return None  # every region is normalised on its own
 
-    def regions(self) -> Regions:
+    def regions(self) -> Regions | None:
+        positions = self.encoder.position.flatten(1).T[..., None, None]  # (N, hidden, 1, 1)
+        if (chain := self.encoder.chained(positions)) is None:
+            return None
         starts = torch.arange(self.grid) * self.stride
-        return Regions(torch.cartesian_prod(starts, starts), self.patch_size, self._embed_squares)
-
-    def _embed_squares(self, x: Tensor, which: Tensor) -> Tensor:
-        h = self.encoder.of_squares(x, which)  # (n, local)
-        features = torch.einsum("nl,nld->nd", h.float(), self.maps[which])
-        return self._weighted(features, which)
+        corners = torch.cartesian_prod(starts, starts)
+        lengths = self.region_weights.sqrt().detach()
+        return Regions(corners, self.patch_size, chain, self.maps.detach(), lengths)
 
     def pair_scores(self, a: Tensor, b: Tensor) -> PatchScores:
         """Patch scores from region features a_r, b_r, each (...,N,D)."""
         scores = (self._weighted(a) * self._weighted(b)).sum(-1)  # (..., N)
         return PatchScores(scores, scores, torch.diag_embed(scores), scores.sum(-1))
 
-    def _weighted(self, features: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
-        """a_r -> √w_r a_r/|a_r|, (...,N,D), of all regions or of ``which`` there are."""
-        weights = self.region_weights.sqrt()[which, None]
-        return functional.normalize(features.float(), dim=-1) * weights
+    def _weighted(self, features: Tensor) -> Tensor:
+        """a_r -> √w_r a_r/|a_r|, (...,N,D)."""
+        unit = functional.normalize(features.float(), dim=-1)
+        return unit * self.region_weights.sqrt()[:, None]
 
 
 class FullFaceNet(PatchFaceModel):
