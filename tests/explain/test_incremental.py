@@ -213,7 +213,7 @@ def test_the_maps_of_a_chain_are_those_of_whole_passes(fill: str, shape: str, ed
     assert ours.details["operations_saved"] > 0 == whole.details["operations_saved"]
 
 
-@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "full112"])
+@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "rrf_regions", "full112"])
 @pytest.mark.parametrize(("fast", "tolerance"), [(False, 1e-10), (True, 1e-3)])
 def test_a_shipped_network_under_patches_is_that_network(
     name: str, fast: bool, tolerance: float

@@ -113,19 +113,15 @@ def test_similarity_is_the_cosine_of_the_embeddings(kind: type[RRFNet]) -> None:
     torch.testing.assert_close(scores.similarity, embeddings[0] @ embeddings[1])
 
 
-@pytest.mark.parametrize("kind", [RRFNet, FullFaceNet])
+@pytest.mark.parametrize("kind", [RRFNet, RegionNet, FullFaceNet])
 def test_a_folded_network_is_the_chain_it_claims_to_be(kind: type[PatchFaceModel]) -> None:
     model, x = awake(kind(TOY_28)), photos(3)
-    assert model.chain() is None  # batch norms are not in it
+    assert model.chain() is model.regions() is None  # batch norms are not in it
     folded = model.folded()
     chain = folded.chain()
-    z = chain.layers(x * chain.scale + chain.shift)
-    torch.testing.assert_close(functional.normalize(z, dim=1), folded.embed(x))
+    embedding = chain.head(chain.layers(x * chain.scale + chain.shift))
+    torch.testing.assert_close(embedding, folded.embed(x))
     torch.testing.assert_close(folded.embed(x), model.embed(x))
-
-
-def test_regions_normalised_one_by_one_are_no_chain() -> None:
-    assert awake(RegionNet(TOY_56)).folded().chain() is None
 
 
 def test_swapping_the_photos_swaps_the_scores() -> None:

@@ -7,7 +7,6 @@ from copy import deepcopy
 from math import ceil
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from xfv_core.explain.masks import PRESETS, SIDE
@@ -49,7 +48,7 @@ def plain_embed(model: FaceModel) -> Embed:
     if chain is None:
         raise ValueError(f"{model.name} is not a chain of layers and cannot be unfolded")
     network = unfold(chain)
-    return lambda x: F.normalize(network(x * chain.scale + chain.shift))
+    return lambda x: chain.head(network(x * chain.scale + chain.shift))
 
 
 def fast_embed(model: FaceModel) -> Embed:

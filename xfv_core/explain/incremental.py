@@ -103,7 +103,8 @@ class Incremental:
                 self.whole.append(weights * out[0, 0].numel())
                 self.done.append(self.whole[-1] * len(photos))
                 h = out
-            self.plain = F.normalize(h.float(), dim=1)
+            self._head = chain.head
+            self.plain = self._head(h.float())
 
     def __call__(self, x: Tensor, windows: Tensor) -> Tensor:
         (photos, n), windows = x.shape[:2], windows.to(x.device)
@@ -118,7 +119,7 @@ class Incremental:
             for i, (step, weights) in enumerate(self._steps):
                 changed = step(changed)
                 self.done[i] += changed.computed * weights
-            return F.normalize(changed.rows.float(), dim=1).unflatten(0, (photos, n))
+            return self._head(changed.rows.float()).unflatten(0, (photos, n))
 
     def saved(self, passes: int) -> float:
         return 1 - sum(self.done) / (passes * sum(self.whole))

@@ -38,10 +38,10 @@ class Pullback(Protocol):
 def pullback(model: FaceModel, x: Tensor, rows: int) -> Pullback:
     """The pullback at the photo ``x`` (3,S,S) in [0,1]; ``rows``: cotangents in a typical call."""
     x = x.detach().to(model.device)
-    if chain := model.chain():
-        return ChainPullback(chain, x)
     if regions := model.regions():
         return RegionPullback(regions, x)
+    if chain := model.chain():
+        return ChainPullback(chain, x)
     return AutogradPullback(model, x, rows)
 
 
@@ -71,7 +71,7 @@ class AutogradPullback:
 
 
 class ChainPullback:
-    """For a plain chain of layers: its backward pass written out, without a tape.
+    """For a plain chain of layers that ends in a normalisation: its backward pass written out.
 
     Every cotangent shares the activation masks of the one forward pass.
     """

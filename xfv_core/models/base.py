@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 BATCH = 32  # measured: on two cores larger batches leave the cache and are slower
 
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """A network that is one plain chain: embed(x) = normalise(layers(scale·x + shift)).
+    """A network that is one plain chain: embed(x) = head(layers(scale·x + shift)).
 
-    ``layers`` holds Conv2d, Offset, ReLU, PReLU, Flatten and Linear only.
+    ``layers`` holds Conv2d, Offset, ReLU, PReLU, Flatten and Linear only; ``head`` is nearly free.
     """
 
     scale: float
     shift: float
     layers: nn.Sequential
+    head: Callable[[Tensor], Tensor] = functional.normalize
 
 
 class Offset(nn.Module):
@@ -71,11 +74,11 @@ class FaceModel(nn.Module):
         raise NotImplementedError
 
     def chain(self) -> Chain | None:
-        """The network as one chain where it is one, else None; its gradients are then cheaper."""
+        """The network as one chain where it is one, else None; maps are then cheaper."""
         return None
 
     def regions(self) -> Regions | None:
-        """The network as squares of its own where it is that, else None; the same, cheaper."""
+        """The network as squares of its own where it is that, else None; gradients are cheaper."""
         return None
 
     def last_maps(self) -> nn.Module | None:

@@ -13,7 +13,7 @@ learned vector per patch position added before a ReLU, and a linear map of its o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -209,8 +209,14 @@ class RegionNet(RRFNet):
         """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
         return self._weighted(self.patch_features(x)).flatten(1)
 
-    def chain(self) -> None:
-        return None  # every region is normalised on its own
+    def chain(self) -> Chain | None:
+        chain = self.encoder.chained(self.encoder.position)
+        return chain and replace(chain, head=self._join)
+
+    def _join(self, h: Tensor) -> Tensor:
+        """The flattened encoder (B,local·N) -> (B,N·D)."""
+        by_region = h.unflatten(1, (-1, self.patch_count)).permute(2, 0, 1)  # (N, B, local)
+        return self._weighted(torch.bmm(by_region, self.maps).transpose(0, 1)).flatten(1)
 
     def regions(self) -> Regions | None:
         positions = self.encoder.position.flatten(1).T[..., None, None]  # (N, hidden, 1, 1)
