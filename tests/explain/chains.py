@@ -6,7 +6,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from xfv_core.models.base import Chain, FaceModel, Offset
+from xfv_core.models.base import Chain, FaceModel, Offset, Residual
 
 
 class Toy(FaceModel):
@@ -55,6 +55,9 @@ def networks(draw: st.DrawFn) -> tuple[nn.Sequential, int]:
             if draw(st.booleans()):
                 side_out = nn.Sequential(*layers)(torch.zeros(1, 3, side, side)).shape[-1]
                 layers.append(Offset(torch.randn(width, side_out, side_out)))
+            if draw(st.booleans()):
+                inner = nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, width, 1)
+                layers.append(Residual(*inner[: draw(st.integers(1, 3))]))
             if draw(st.booleans()):
                 layers.append(prelu := nn.PReLU(width))
                 prelu.weight.data.normal_()

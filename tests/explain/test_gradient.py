@@ -327,7 +327,7 @@ def test_sface_embeds_as_the_chain_it_claims_to_be(sface: FaceModel, face: Tenso
         assert torch.allclose(nn.functional.normalize(z), sface.embed(face[None]), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "full112"])
+@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "full112", "ecnet"])
 def test_the_jacobian_of_a_shipped_chain_equals_autograd(name: str, face: Tensor) -> None:
     model = load_model(name)
     assert model.chain() is not None

@@ -20,6 +20,7 @@ from xfv_core.explain.incremental import Incremental, WholePasses, covered_embed
 from xfv_core.explain.masks import PRESETS, SHAPES, patch_grids
 from xfv_core.explain.occlusion import FILLS, Occlusion
 from xfv_core.models import FaceModel, load_model
+from xfv_core.models.base import Residual
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BORDERS = [[[0, 0], [2, 3]], [[7, 6], [9, 9]], [[3, 4], [5, 5]], [[0, 2], [9, 4]]]
@@ -158,11 +159,28 @@ def test_only_what_a_patch_reaches_is_computed(
     assert uncovered == [2 * operations for operations in whole]
 
 
-def test_covering_everything_saves_nothing() -> None:
-    incremental, _ = passes(small_network(4), photos_of(9))
+def with_residual() -> Toy:
+    inner = Residual(nn.Conv2d(4, 6, 3, 1, 1), nn.PReLU(6), nn.Conv2d(6, 4, 1))
+    return Toy(nn.Sequential(nn.Conv2d(3, 4, 3), inner, nn.Flatten(), nn.Linear(4 * 49, 5)))
+
+
+@pytest.mark.parametrize("network", [small_network(4), with_residual()])
+def test_covering_everything_saves_nothing(network: Toy) -> None:
+    incremental, _ = passes(network, photos_of(9))
     everything = torch.tensor([[[0, 0], [9, 9]]])
     incremental(covered(photos_of(9), everything), everything)
     assert incremental.saved(4) == 0
+
+
+def test_the_operations_of_a_residual_are_those_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "ROWS", 1)  # no filling
+    incremental, _ = passes(with_residual(), photos_of(9)[:1])
+    first, second = 3 * 4 * 9, 4 * 6 * 9 + 6 * 4
+    assert incremental.whole == [49 * first, 49 * second, 0, 49 * 4 * 5]
+    before = incremental.done[1]
+    rectangle = torch.tensor([[[4, 4], [5, 5]]])  # 3 x 3 after the first layer, then 5 x 5
+    incremental(covered(photos_of(9)[:1], rectangle), rectangle)
+    assert incremental.done[1] - before == 25 * second
 
 
 @pytest.mark.parametrize(
@@ -213,7 +231,7 @@ def test_the_maps_of_a_chain_are_those_of_whole_passes(fill: str, shape: str, ed
     assert ours.details["operations_saved"] > 0 == whole.details["operations_saved"]
 
 
-@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "rrf_regions", "full112"])
+@pytest.mark.parametrize("name", ["sface", "rrf56", "rrf28", "rrf_regions", "full112", "ecnet"])
 @pytest.mark.parametrize(("fast", "tolerance"), [(False, 1e-10), (True, 1e-3)])
 def test_a_shipped_network_under_patches_is_that_network(
     name: str, fast: bool, tolerance: float
@@ -236,7 +254,9 @@ def test_a_shipped_network_under_patches_is_that_network(
         ("sface", 1e9, 20),
         ("rrf56", 0.0, 1.9),
         ("rrf28", 0.0, 5),
+        ("rrf_regions", 0.0, 1.9),
         ("full112", 0.0, 3),
+        ("ecnet", 0.0, 1.7),
     ],
 )
 def test_the_papers_masks_take_a_network_few_of_the_operations(

@@ -51,6 +51,15 @@ def test_folding_and_exporting_keep_the_embedding() -> None:
     assert not any("bn" in key for key in again.state_dict())
 
 
+def test_a_folded_network_is_the_chain_it_claims_to_be() -> None:
+    model = toy()
+    assert model.chain() is None  # batch norms are not in it
+    folded = model.folded()
+    chain = folded.chain()
+    embedding = chain.head(chain.layers(photos() * chain.scale + chain.shift))
+    torch.testing.assert_close(embedding, folded.embed(photos()))
+
+
 def test_a_config_survives_json() -> None:
     assert ECConfig.from_dict(TOY.to_dict()) == TOY
 

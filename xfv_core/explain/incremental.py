@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import singledispatch
 from typing import Protocol
 
@@ -28,7 +29,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from xfv_core.explain.windows import Changed, Kept, Rectangles, cut
-from xfv_core.models.base import Chain, FaceModel, Offset, embed_all, has_fast_bf16
+from xfv_core.models.base import Chain, FaceModel, Offset, Residual, embed_all, has_fast_bf16
 
 _Step = Callable[[Changed], Changed]
 # channels from which leaving out a cell saves more than asking whether to; measured
@@ -92,17 +93,16 @@ class Incremental:
         self._dtype = torch.bfloat16 if bfloat16 else torch.float32
         self._scale, self._shift = chain.scale, chain.shift
         layers = deepcopy(chain.layers).to(self._dtype) if bfloat16 else chain.layers
-        self._steps: list[tuple[_Step, int]] = []  # with the weights that a cell of output takes
+        self._steps: list[_Step] = []
         self.done: list[int] = []
         self.whole: list[int] = []
         with torch.inference_mode():
             h = self._input(photos).contiguous(memory_format=torch.channels_last)
             for layer in layers:
-                out, weights = layer(h), _weights(layer)
-                self._steps.append((_step(layer, h, out, tolerance), weights))
-                self.whole.append(weights * out[0, 0].numel())
+                self._steps.append(_step(layer, h, layer(h), tolerance))
+                self.whole.append(_operations(layer, h))
                 self.done.append(self.whole[-1] * len(photos))
-                h = out
+                h = layer(h)
             self._head = chain.head
             self.plain = self._head(h.float())
 
@@ -116,9 +116,9 @@ class Incremental:
             inside = where.contains(torch.zeros_like(first), x.shape[-2:])  # (m,S,S)
             pixels = x.flatten(0, 1).movedim(1, -1)[inside]  # (R,3)
             changed = Changed(self._input(pixels), where, photo)
-            for i, (step, weights) in enumerate(self._steps):
+            for i, step in enumerate(self._steps):
                 changed = step(changed)
-                self.done[i] += changed.computed * weights
+                self.done[i] += changed.operations
             return self._head(changed.rows.float()).unflatten(0, (photos, n))
 
     def saved(self, passes: int) -> float:
@@ -128,9 +128,15 @@ class Incremental:
         return (x * self._scale + self._shift).to(self._dtype)
 
 
-def _weights(layer: nn.Module) -> int:
-    """Multiply-adds for one cell of the layer's output, all channels."""
-    return layer.weight.numel() if isinstance(layer, nn.Conv2d | nn.Linear) else 0
+def _operations(layer: nn.Module, x: Tensor) -> int:
+    """Multiply-adds for one whole photo."""
+    if isinstance(layer, Residual):
+        inner = 0
+        for part in layer.layers:
+            inner, x = inner + _operations(part, x), part(x)
+        return inner
+    weights = layer.weight.numel() if isinstance(layer, nn.Conv2d | nn.Linear) else 0
+    return weights and weights * layer(x)[0, 0].numel()
 
 
 @singledispatch
@@ -144,15 +150,41 @@ def _step(layer: nn.Module, x: Tensor, y: Tensor, tolerance: float) -> _Step:
 
 @_step.register(nn.PReLU)
 @_step.register(nn.ReLU)
-@_step.register(nn.Linear)
-def _(layer: nn.PReLU | nn.ReLU | nn.Linear, x: Tensor, y: Tensor, tolerance: float) -> _Step:
+def _(layer: nn.PReLU | nn.ReLU, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     return lambda changed: changed.then(layer(changed.rows))
 
 
 @_step.register
+def _(layer: nn.Linear, x: Tensor, y: Tensor, tolerance: float) -> _Step:
+    return _rows_alone(layer.weight, layer.bias)
+
+
+@_step.register
 def _(layer: Offset, x: Tensor, y: Tensor, tolerance: float) -> _Step:
-    values = Kept.of(layer.values[None])
-    return lambda changed: changed.plus(values)
+    kept = Kept.of(layer.values[None])
+
+    def add(changed: Changed) -> Changed:
+        cells = changed.cells(kept, torch.zeros_like(changed.photo))  # alike for all photos
+        return changed.plus(kept.rows.index_select(0, cells))
+
+    return add
+
+
+@_step.register
+def _(layer: Residual, x: Tensor, y: Tensor, tolerance: float) -> _Step:
+    kept, steps = Kept.of(x), list[_Step]()
+    for part in layer.layers:
+        steps.append(_step(part, x, part(x), 0.0))  # exact: what is left out is no sum's cell
+        x = part(x)
+
+    def add(changed: Changed) -> Changed:
+        after, operations = changed, 0
+        for step in steps:
+            after = step(after)
+            operations += after.operations
+        return after.plus(changed.grown(after.where, kept), operations)
+
+    return add
 
 
 @_step.register
@@ -184,21 +216,29 @@ def _(layer: nn.Conv2d, x: Tensor, y: Tensor, tolerance: float) -> _Step:
         step, before = (corner.new_tensor(v) for v in (stride, padding))
         windows = changed.windows(kept, corner * step - before, size)
         maps = F.conv2d(windows, weight, bias, stride, 0, dilation, groups)
-        return cut(maps, corner, where, changed.photo)
+        operations = maps[:, 0].numel() * weight.numel()
+        return replace(cut(maps, corner, where, changed.photo), operations=operations)
 
     return convolve
 
 
 def _pointwise(weight: Tensor, bias: Tensor | None, x: Tensor, tolerance: float) -> _Step:
     """A 1x1 convolution of every cell alone, but those that hardly differ."""
+    every = _rows_alone(weight, bias)
     if not tolerance or weight.shape[1] < WIDE:
-        return lambda changed: changed.then(F.linear(changed.rows, weight, bias))
+        return every
     kept = Kept.of(x)
     least = tolerance * float(x.float().norm(dim=1).mean())
+    return lambda changed: every(
+        changed.without_unchanged(kept, least) if changed.row is None else changed
+    )
 
-    def some(changed: Changed) -> Changed:
-        if changed.row is None:
-            changed = changed.without_unchanged(kept, least)
-        return changed.then(F.linear(changed.rows, weight, bias))
 
-    return some
+def _rows_alone(weight: Tensor, bias: Tensor | None) -> _Step:
+    """A linear layer on every row."""
+
+    def linear(changed: Changed) -> Changed:
+        rows = F.linear(changed.rows, weight, bias)
+        return changed.then(rows, len(rows) * weight.numel())
+
+    return linear

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import BATCH, Chain, FaceModel, Offset, Regions, fast_arithmetic
+from xfv_core.models.base import BATCH, Chain, FaceModel, Offset, Regions, Residual, fast_arithmetic
 
 # Numbers in one intermediate gradient. More fall out of the CPU's cache, fewer starve its cores.
 WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
@@ -197,6 +197,22 @@ def _(layer: nn.PReLU | nn.ReLU, x: Tensor, y: Tensor) -> _Vjp:
 @_vjp.register
 def _(layer: Offset, x: Tensor, y: Tensor) -> _Vjp:
     return lambda g, which: g
+
+
+@_vjp.register
+def _(layer: Residual, x: Tensor, y: Tensor) -> _Vjp:
+    vjps = list[_Vjp]()
+    for part in layer.layers:
+        vjps.append(_vjp(part, x, part(x)))
+        x = part(x)
+
+    def back(g: Tensor, which: Tensor | slice) -> Tensor:
+        inner = g.clone()  # may be overwritten
+        for vjp in reversed(vjps):
+            inner = vjp(inner, which)
+        return inner + g
+
+    return back
 
 
 @_vjp.register

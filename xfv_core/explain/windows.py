@@ -103,7 +103,7 @@ class Changed:
         is filling. After a flattening layer (m,D), the photos themselves.
     where : the rectangles.
     photo : (m,) index of the kept photo.
-    computed : cells computed in the last layer.
+    operations : multiply-adds of the last layer.
     row : (cells,) in which row each cell of the rectangles is, -1 where it is as in the photo. None
         while every cell has its own.
     """
@@ -111,35 +111,39 @@ class Changed:
     rows: Tensor
     where: Rectangles
     photo: Tensor
-    computed: int = 0
+    operations: int = 0
     row: Tensor | None = None
 
-    def then(self, rows: Tensor) -> Changed:
+    def then(self, rows: Tensor, operations: int = 0) -> Changed:
         """The same cells after a layer that looks at each alone."""
-        return replace(self, rows=rows, computed=len(rows))
+        return replace(self, rows=rows, operations=operations)
 
-    def plus(self, values: Kept) -> Changed:
-        """With what one map ``values`` has at the same places added to every photo."""
-        cells = self._cells(values, torch.zeros_like(self.photo))
+    def plus(self, rows: Tensor, operations: int = 0) -> Changed:
+        """With ``rows`` (cells,C) added, one for each cell of the rectangles."""
         if self.row is not None:
-            cells = cells[self.row >= 0]
-        cells = F.pad(cells, (0, len(self.rows) - len(cells)))
-        return self.then(self.rows + values.rows.index_select(0, cells))
+            rows = rows[self.row >= 0]
+        rows = F.pad(rows, (0, 0, 0, len(self.rows) - len(rows)))
+        return self.then(self.rows + rows, operations)
 
-    def _cells(self, kept: Kept, photo: Tensor) -> Tensor:
-        """(cells,), the rows of ``kept`` where the rectangles are, in their order."""
+    def cells(self, kept: Kept, photo: Tensor) -> Tensor:
+        """(cells,), where ``kept`` has the cells of the rectangles."""
         inside = self.where.within(self.where.first, self.where.size)
         return kept.index(photo, self.where.first, self.where.size).flatten()[inside]
 
     def without_unchanged(self, kept: Kept, least: float) -> Changed:
         """Without the cells that differ from the photo's by a vector shorter than ``least``."""
-        cells = self._cells(kept, self.photo)
+        cells = self.cells(kept, self.photo)
         change = self.rows[: len(cells)] - kept.rows.index_select(0, cells)
         length = torch.linalg.vector_norm(change, dim=1, dtype=torch.float32)
         far = (length >= least).nonzero()[:, 0]
         row = torch.full_like(cells, -1)
         row[far] = torch.arange(len(far), device=row.device)
         return replace(self, rows=self.rows.index_select(0, _filled(far)), row=row)
+
+    def grown(self, where: Rectangles, kept: Kept) -> Tensor:
+        """(cells,C), the changed photos in larger rectangles."""
+        rows = self.windows(kept, where.first, where.size).movedim(1, -1).flatten(0, 2)
+        return rows.index_select(0, where.within(where.first, where.size))
 
     def windows(self, kept: Kept, corner: Tensor, size: Sequence[int]) -> Tensor:
         """(m,C,h,w), the photos' maps at ``corner`` (m,2), zero outside the map."""
@@ -156,12 +160,12 @@ class Changed:
 
 def cut(maps: Tensor, corner: Tensor, where: Rectangles, photo: Tensor) -> Changed:
     """The changed cells of the windows ``maps`` (m,C,h,w) at ``corner`` (m,2)."""
-    m, _, *size = maps.shape
+    _, _, *size = maps.shape
     rows = maps.movedim(1, -1).flatten(0, 2)  # (m·h·w, C)
     inside = where.within(corner, size)
     if len(inside) < len(rows):
         rows = rows.index_select(0, _filled(inside))
-    return Changed(rows, where, photo, computed=m * size[0] * size[1])
+    return Changed(rows, where, photo)
 
 
 def _filled(rows: Tensor) -> Tensor:

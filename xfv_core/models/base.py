@@ -17,7 +17,8 @@ BATCH = 32  # measured: on two cores larger batches leave the cache and are slow
 class Chain:
     """A network that is one plain chain: embed(x) = head(layers(scale·x + shift)).
 
-    ``layers`` holds Conv2d, Offset, ReLU, PReLU, Flatten and Linear only; ``head`` is nearly free.
+    ``layers`` holds Conv2d, Offset, Residual, ReLU, PReLU, Flatten and Linear only; ``head`` is
+    nearly free.
     """
 
     scale: float
@@ -35,6 +36,17 @@ class Offset(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.values
+
+
+class Residual(nn.Module):
+    """x + layers(x), which have the shape of x: a layer of a chain."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
 
 
 @dataclass(frozen=True, eq=False)

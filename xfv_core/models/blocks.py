@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from xfv_core.models.base import FaceModel
 
+INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what a first layer takes
 _Model = TypeVar("_Model", bound="TrainedModel")
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xfv_core.models.blocks import Layer, TrainedModel, conv_block
+from xfv_core.models.base import Chain, Residual
+from xfv_core.models.blocks import INPUT_SCALE, INPUT_SHIFT, Layer, TrainedModel, conv_block
 
 INPUT_SIZE = 112
 FIRES = 0.25  # of its level: a channel with a lower peak is silent
@@ -137,7 +138,7 @@ class ECEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B,3,112,112) in [0,1] -> features (B,E,14,14) and maps X (B,C,14,14), both >= 0."""
-        h = self.convs(x * 4 - 2)  # (B, E, 14, 14)
+        h = self.convs(x * INPUT_SCALE + INPUT_SHIFT)  # (B, E, 14, 14)
         for block in self.blocks:
             h = block(h)
         return h, self.target(h)
@@ -183,6 +184,18 @@ class ECNet(TrainedModel):
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return self.embed_maps(self.maps(x))
+
+    def chain(self) -> Chain | None:
+        if self.look.bn is not None:  # in training
+            return None
+        layers: list[nn.Module] = []
+        for block in self.encoder.convs:
+            layers += [*block.children(), nn.ReLU()]
+        for first, second in map(nn.Module.children, self.encoder.blocks):
+            layers += [Residual(*first.children(), nn.ReLU(), *second.children()), nn.ReLU()]
+        for block in (self.encoder.target, self.look, self.narrow):
+            layers += [*block.children(), nn.ReLU()]
+        return Chain(INPUT_SCALE, INPUT_SHIFT, nn.Sequential(*layers, nn.Flatten(), self.join))
 
     def last_maps(self) -> nn.Module:
         return self.narrow  # (B, local, 7, 7)

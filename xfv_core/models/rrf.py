@@ -22,10 +22,17 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 from xfv_core.models.base import Chain, Offset, Regions
-from xfv_core.models.blocks import Layer, TrainedModel, conv_block, padding_of, receptive_field
+from xfv_core.models.blocks import (
+    INPUT_SCALE,
+    INPUT_SHIFT,
+    Layer,
+    TrainedModel,
+    conv_block,
+    padding_of,
+    receptive_field,
+)
 
 INPUT_SIZE = 112
-INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what the first layer takes
 
 
 class PatchGeometryError(XfvError):
