@@ -140,9 +140,10 @@ class PatchFaceModel(TrainedModel):
         return functional.normalize(self.mean_feature(x).float(), dim=1)
 
     def chain(self) -> Chain | None:
-        head = nn.Linear(self.maps[..., 0].numel(), self.embedding_dim, bias=False)
-        head.weight.data = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count
-        return self.encoder.chained(self.encoder.position, head.requires_grad_(False))
+        weight = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count  # (D, local·N)
+        head = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+        head.weight = nn.Parameter(weight, requires_grad=False)
+        return self.encoder.chained(self.encoder.position, head)
 
     def local_features(self, x: Tensor) -> Tensor:
         """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
