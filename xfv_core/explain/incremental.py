@@ -99,10 +99,11 @@ class Incremental:
         with torch.inference_mode():
             h = self._input(photos).contiguous(memory_format=torch.channels_last)
             for layer in layers:
-                self._steps.append(_step(layer, h, layer(h), tolerance))
-                self.whole.append(_operations(layer, h))
+                out = layer(h)
+                self._steps.append(_step(layer, h, out, tolerance))
+                self.whole.append(_operations(layer, h, out))
                 self.done.append(self.whole[-1] * len(photos))
-                h = layer(h)
+                h = out
             self._head = chain.head
             self.plain = self._head(h.float())
 
@@ -128,15 +129,15 @@ class Incremental:
         return (x * self._scale + self._shift).to(self._dtype)
 
 
-def _operations(layer: nn.Module, x: Tensor) -> int:
+def _operations(layer: nn.Module, x: Tensor, y: Tensor) -> int:
     """Multiply-adds for one whole photo."""
     if isinstance(layer, Residual):
         inner = 0
         for part in layer.layers:
-            inner, x = inner + _operations(part, x), part(x)
+            inner, x = inner + _operations(part, x, part(x)), part(x)
         return inner
     weights = layer.weight.numel() if isinstance(layer, nn.Conv2d | nn.Linear) else 0
-    return weights and weights * layer(x)[0, 0].numel()
+    return weights * y[0, 0].numel()
 
 
 @singledispatch
