@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tests.explain.chains import Toy, networks, small_network
 from tests.models.test_rrf import TOY_56, awake
 from xfv_core.explain.base import Maps, smooth
-from xfv_core.explain.gradient import FGGB, REFINE, XSSAB
+from xfv_core.explain.gradient import AT_ONCE, FGGB, STREAMED, XSSAB
 from xfv_core.explain.pullback import (
     WORKING_SET,
     AutogradPullback,
@@ -136,18 +136,28 @@ def test_a_network_that_ignores_the_photo_gives_a_map_of_zeros() -> None:
 
 
 def test_fggb_streams_the_weightiest_channels_first() -> None:
-    dim = 2 * REFINE + 3
+    dim = 2 * AT_ONCE + 3
     weight = torch.randn(dim, 48, generator=torch.Generator().manual_seed(3))
     a, b = random_pair(4, 3)
     heard: list[float] = []
     stream = list(FGGB()(linear(weight), a, b, threshold=0.3, steps=heard.append))
-    counts = [REFINE, 2 * REFINE, dim]
+    counts = [AT_ONCE, 2 * AT_ONCE, dim]
     assert [maps.details["channels"] for maps in stream] == counts
     assert heard == [maps.progress for maps in stream] == [n / dim for n in counts]
     assert [maps.cost.passes for maps in stream] == [2 + 2 * n for n in counts]
     for maps, n in zip(stream, counts, strict=True):
         expected = fggb_by_formula(weight.double().numpy(), a, b, 0.3, channels=n)
         assert np.allclose(maps.a, expected, atol=2e-5)
+
+
+def test_many_channels_do_not_make_many_maps() -> None:
+    dim = 2 * STREAMED * AT_ONCE
+    weight = torch.randn(dim, 48, generator=torch.Generator().manual_seed(3))
+    heard: list[float] = []
+    *early, last = FGGB()(linear(weight), *random_pair(4, 3), threshold=0.3, steps=heard.append)
+    assert len(early) + 1 == STREAMED and len(heard) == dim / AT_ONCE
+    assert early[0].progress == 1 / STREAMED and last.progress == 1
+    assert last.cost.passes == 2 + 2 * dim
 
 
 def test_steps_can_stop_the_work() -> None:

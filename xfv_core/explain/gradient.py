@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from xfv_core.explain.base import Cost, Maps
 from xfv_core.explain.pullback import Pullback, pullback
 from xfv_core.models.base import FaceModel
 
-REFINE = 16  # channels per photo between two maps of the stream
+AT_ONCE = 16  # channels per photo
+STREAMED = 16  # maps at most: each is drawn, which would cost more than a channel or two
 Steps = Callable[[float], None]
 
 
@@ -44,21 +46,24 @@ class FGGB:
         threshold: float,
         steps: Steps | None = None,
     ) -> Iterator[Maps]:
-        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], one more after every 16 channels.
+        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], ever finer.
 
-        ``steps`` hears the finished share before each map and may raise to stop the work.
+        ``steps`` hears the finished share after every 16 channels and may raise to stop the work.
         """
-        began, seconds, done = perf_counter(), 0.0, 0
-        photos = [pullback(model, x, REFINE) for x in (a, b)]
+        began, seconds, done, shown = perf_counter(), 0.0, 0, 0
+        photos = [pullback(model, x, AT_ONCE) for x in (a, b)]
         weights = _channel_weights(photos, threshold)  # (D,)
-        identity = torch.eye(len(weights), device=weights.device)
         maps = weights.new_zeros(2, *a.shape[1:])
-        for part in weights.abs().argsort(descending=True).split(REFINE):
-            maps = maps + torch.stack([_evidence(p, identity[part], weights[part]) for p in photos])
+        for part in weights.abs().argsort(descending=True).split(AT_ONCE):
+            channels = F.one_hot(part, len(weights)).to(weights.dtype)  # (k,D)
+            maps = maps + torch.stack([_evidence(p, channels, weights[part]) for p in photos])
             done += len(part)
-            seconds += perf_counter() - began
             if steps:
                 steps(done / len(weights))
+            if done < len(weights) and (done - shown) * STREAMED < len(weights):
+                continue
+            shown = done
+            seconds += perf_counter() - began
             values = maps.cpu().numpy()
             yield Maps(
                 a=values[0],
