@@ -273,6 +273,14 @@ def test_the_papers_masks_take_a_network_few_of_the_operations(
     assert done * fewer < n * sum(incremental.whole)
 
 
+@pytest.mark.parametrize("name", ["rrf56", "rrf_regions", "ecnet"])
+def test_without_wide_layers_no_tolerance_leaves_anything_out(name: str) -> None:
+    incremental, whole = passes(load_model(name), photos_of(112), tolerance=1e9)
+    rectangles = torch.tensor([[[0, 0], [28, 28]], [[50, 40], [57, 47]]])
+    x = covered(photos_of(112), rectangles)
+    assert torch.allclose(incremental(x, rectangles), whole(x, rectangles), atol=1e-5)
+
+
 def test_leaving_out_everything_that_changed_gives_the_photo(sface: FaceModel) -> None:
     photos = photos_of(112)
     incremental, _ = passes(sface, photos, tolerance=1e9)
