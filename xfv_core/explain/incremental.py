@@ -134,7 +134,8 @@ def _operations(layer: nn.Module, x: Tensor, y: Tensor) -> int:
     if isinstance(layer, Residual):
         inner = 0
         for part in layer.layers:
-            inner, x = inner + _operations(part, x, part(x)), part(x)
+            out = part(x)
+            inner, x = inner + _operations(part, x, out), out
         return inner
     weights = layer.weight.numel() if isinstance(layer, nn.Conv2d | nn.Linear) else 0
     return weights * y[0, 0].numel()
@@ -175,8 +176,9 @@ def _(layer: Offset, x: Tensor, y: Tensor, tolerance: float) -> _Step:
 def _(layer: Residual, x: Tensor, y: Tensor, tolerance: float) -> _Step:
     kept, steps = Kept.of(x), list[_Step]()
     for part in layer.layers:
-        steps.append(_step(part, x, part(x), 0.0))  # exact: what is left out is no sum's cell
-        x = part(x)
+        out = part(x)
+        steps.append(_step(part, x, out, 0.0))  # exact: what is left out is no sum's cell
+        x = out
 
     def add(changed: Changed) -> Changed:
         after, operations = changed, 0

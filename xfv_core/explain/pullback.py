@@ -40,7 +40,7 @@ def pullback(model: FaceModel, x: Tensor, rows: int) -> Pullback:
     x = x.detach().to(model.device)
     if regions := model.regions():
         return RegionPullback(regions, x)
-    if chain := model.chain():
+    if (chain := model.chain()) and chain.head is F.normalize:
         return ChainPullback(chain, x)
     return AutogradPullback(model, x, rows)
 
@@ -134,13 +134,8 @@ class _Backward:
 
     def __init__(self, chain: Chain, x: Tensor) -> None:
         self._scale, self._limit = chain.scale, WORKING_SET.get(x.device.type, 1 << 28)
-        self._vjps: list[_Vjp] = []
         h = (x * chain.scale + chain.shift).contiguous(memory_format=torch.channels_last)
-        for layer in chain.layers:
-            y = layer(h)
-            self._vjps.append(_vjp(layer, h, y))
-            h = y
-        self.out = h
+        self._vjps, self.out = _vjps(chain.layers, h)
 
     def __call__(self, g: Tensor, which: Tensor | None = None) -> Tensor:
         """``which`` (K,): the photo of each row; not needed where there is one. Overwrites g."""
@@ -158,6 +153,16 @@ class _Backward:
         return torch.cat(
             [self._through(*half, depth) for half in zip(g.chunk(2), halves, strict=True)]
         )
+
+
+def _vjps(layers: nn.Sequential, h: Tensor) -> tuple[list[_Vjp], Tensor]:
+    """Of every layer, first to last, and the output of the last."""
+    vjps: list[_Vjp] = []
+    for layer in layers:
+        y = layer(h)
+        vjps.append(_vjp(layer, h, y))
+        h = y
+    return vjps, h
 
 
 @singledispatch
@@ -201,10 +206,7 @@ def _(layer: Offset, x: Tensor, y: Tensor) -> _Vjp:
 
 @_vjp.register
 def _(layer: Residual, x: Tensor, y: Tensor) -> _Vjp:
-    vjps = list[_Vjp]()
-    for part in layer.layers:
-        vjps.append(_vjp(part, x, part(x)))
-        x = part(x)
+    vjps, _ = _vjps(layer.layers, x)
 
     def back(g: Tensor, which: Tensor | slice) -> Tensor:
         inner = g.clone()  # may be overwritten
