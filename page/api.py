@@ -16,6 +16,7 @@ from page.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
 from xfv_core import XfvError
 from xfv_core.explain.masks import OFFERED
+from xfv_core.explain.occlusion import Occlusion
 
 METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
 
@@ -112,7 +113,7 @@ def api() -> None:
         photos = [photo_widget(f"Photo {side}", f"api-photo-{side}") for side in "ab"]
         model = gr.Textbox("", label="model")
         method, point = gr.Textbox("occlusion", label="method"), gr.Textbox("balanced", label="at")
-        detail = gr.Textbox("fast", label="detail")
+        detail = gr.Textbox(Occlusion.preset, label="detail")
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
     ask.click(verify, [*photos, model, point], said, api_name="verify", **{**VERDICTS, **public})

@@ -23,7 +23,7 @@ from page.pair import (
 from page.widgets import MAPS, SILENT, VERDICTS, photo_widget, verifier
 from xfv_core import render
 from xfv_core.explain.masks import OFFERED, SHAPES
-from xfv_core.explain.occlusion import FILLS
+from xfv_core.explain.occlusion import FILLS, Occlusion
 
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
 VIEW_JS = "v => { document.getElementById('maps').classList.toggle('whole-photo', v !== 'Face') }"
@@ -83,7 +83,7 @@ def two_photos(page: gr.Blocks) -> None:
         with gr.Tab("Occlusion", id="occlusion") as occlusion:
             gr.HTML(render.about("occlusion"))
             with gr.Row():
-                preset = gr.Radio(list(OFFERED), value="fast", label="Detail")
+                preset = gr.Radio(list(OFFERED), value=Occlusion.preset, label="Detail")
             with gr.Accordion("Occluders", open=False), gr.Row():
                 mode = gr.Radio(render.MODES, value=1, label="Compare")
                 shape = gr.Radio(list(SHAPES), value="square", label="Shape")

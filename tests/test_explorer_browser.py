@@ -126,7 +126,7 @@ def test_a_link_never_holds_a_photo_of_the_visitor(
     page.set_input_files("#photo-b input[type=file]", examples / "obama2.jpg")
     expect(page.locator("#answer")).to_contain_text("Same person")
     expect(page.locator("#link button")).to_have_attribute(
-        "data-link", "model=sface&at=balanced&why=occlusion&detail=fast"
+        "data-link", "model=sface&at=balanced&why=occlusion&detail=standard"
     )
 
 

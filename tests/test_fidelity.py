@@ -152,10 +152,11 @@ def test_rising_is_falling_of_the_negated_map() -> None:
     np.testing.assert_allclose(one.rising, other.falling, atol=1e-6)
 
 
-def test_curves_hide_one_photo_at_a_time() -> None:
+@pytest.mark.parametrize("cells", [CELLS, 7])
+def test_curves_hide_one_photo_at_a_time(cells: int) -> None:
     field = pixels(random_fields(1, 8)[0])
-    curves = map_curves(Brightness(), WHITE, BLACK, Pair(field, field))
-    hidden = np.rint(RATIOS * CELLS**2) / CELLS**2
+    curves = map_curves(Brightness(), WHITE, BLACK, Pair(field, field), cells=cells)
+    hidden = np.rint(RATIOS * cells**2) / cells**2
     hiding_a, hiding_b = np.cos((1 - hidden) * np.pi / 2), np.zeros(11)
     np.testing.assert_allclose(curves.falling, [hiding_a, hiding_b], atol=1e-6)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xfv_core import Verifier, XfvError
+from xfv_core.fidelity import CELLS
 from xfv_core.manifest import load_manifest, save_manifest
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
 Skip = Annotated[int, typer.Option(help="Leave out the first pairs drawn: measured before.")]
 Out = Annotated[Path, typer.Option(help="Folder of rows; the same resumes.")]
 Result = Annotated[Path | None, typer.Option(help="JSON to keep in results/, for the report.")]
+Into = Annotated[
+    Path | None, typer.Option(help="Result of the same pairs that new methods are added to.")
+]
 
 
 @app.command()
@@ -53,6 +57,8 @@ def fidelity(
     out: Out = Path("runs/fidelity"),
     result: Result = None,
     onto: Annotated[Path | None, typer.Option(help="Result of the pairs of --skip.")] = None,
+    into: Into = None,
+    cells: Annotated[int, typer.Option(help="Per side, that are hidden at once.")] = CELLS,
 ) -> None:
     """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost.
 
@@ -67,7 +73,10 @@ def fidelity(
 
     study = replace(_study(model, pairs, images, method, on, n, seed), skip=skip)
     _over_processes(
-        lambda **shared: measure_fidelity(study, out, kind=kind, **shared), summed, out, result
+        lambda **shared: measure_fidelity(study, out, kind=kind, cells=cells, **shared),
+        _added(summed, into),
+        out,
+        result,
     )
 
 
@@ -82,12 +91,18 @@ def patch_lfw(
     seed: int = 0,
     out: Out = Path("runs/patch-lfw"),
     result: Result = None,
+    into: Into = None,
 ) -> None:
     """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
     from xfv_core.evaluation.patch_lfw import measure_patches, summarise
 
     study = _study(model, pairs, images, method, on, n, seed)
-    _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, result)
+    _over_processes(
+        lambda **shared: measure_patches(study, out, **shared),
+        _added(summarise, into),
+        out,
+        result,
+    )
 
 
 @app.command()
@@ -173,6 +188,17 @@ def _study(
         seed=seed,
         weights=verifier.manifest.card(model).sha256,
     )
+
+
+def _added(
+    summarise: Callable[[Path], dict[str, Any]], into: Path | None
+) -> Callable[[Path], dict[str, Any]]:
+    """``summarise``, and what it finds added to the result in ``into``, where one is given."""
+    from xfv_core.evaluation.joined import added
+
+    if into is None:
+        return summarise
+    return lambda rows: added(json.loads(into.read_text()), summarise(rows))
 
 
 def _over_processes(

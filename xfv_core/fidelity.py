@@ -2,8 +2,8 @@
 
 Deletion and insertion (Petsiuk et al., RISE, BMVC 2018) for one pair, on the cosine itself. One
 photo is changed at a time, first A then B, and the curves averaged: two black squares would be
-alike. Every ranking, that of chance too, is one of 8 px cells, because scattered pixels are noise
-to a network. Chance is random smooth fields.
+alike. Every ranking, that of chance too, is one of cells (``cells`` a side), because scattered
+pixels are noise to a network. Chance is random smooth fields.
 
 Cells are ranked by the signed map. So the dissimilar map's ranking is the similar one's backwards,
 and inserting the first cells of one is hiding the last cells of the other: two curves per map,
@@ -24,12 +24,12 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import BATCH, FaceModel, embed_all
+from xfv_core.models.base import FaceModel, batch_size, embed_all
 
 CELLS = 14  # per side: 8 px of a 112 px face
 RATIOS = np.linspace(0, 1, 11)
 FIELDS = 20
-FIELD_SIGMA = 2.0  # cells; measured: chance is then as smooth as the occlusion maps
+FIELD_SIGMA = 1 / 7  # of the side; measured: chance is then as smooth as the occlusion maps
 FILLS = ("black", "mean", "blur")
 BLUR = 12 / 112  # σ as a share of the side: no feature of a face is left
 
@@ -133,13 +133,14 @@ def random_curves(
     seed: int = 0,
     n: int = FIELDS,
     fill: str = "black",
+    cells: int = CELLS,
     steps: Steps | None = None,
 ) -> RandomCurves:
     """Chance for the pair ``a``, ``b``, (3,S,S) RGB in [0,1]: both photos under n random fields.
 
     ``steps`` hears the finished share after every batch.
     """
-    order = ranks(random_fields(n, seed), seed)
+    order = ranks(random_fields(n, seed, cells), seed)
     hidden = hidden_cells(order)  # (n,11,C,C)
     curves, passes = _curves(model, (a, b), (hidden, hidden), fill, steps)
     return RandomCurves(curves, passes)
@@ -153,10 +154,11 @@ def map_curves(
     *,
     seed: int = 0,
     fill: str = "black",
+    cells: int = CELLS,
     steps: Steps | None = None,
 ) -> MapCurves:
     """The curves of one pair's maps; ``seed`` breaks ties between cells."""
-    means = np.stack([cell_means(maps.a), cell_means(maps.b)])  # (2,C,C)
+    means = np.stack([cell_means(side, cells) for side in (maps.a, maps.b)])  # (2,C,C)
     order = ranks(means, seed)
     both_ways = np.stack([order, order.max() - order], axis=1)  # (2 photos, 2 ways, C,C)
     hidden_a, hidden_b = hidden_cells(both_ways)  # (2,11,C,C) each
@@ -211,16 +213,16 @@ def area(curve: Array) -> Array:
     return (curve[..., :-1] + curve[..., 1:]).mean(-1) / 2
 
 
-def cell_means(values: NDArray[np.floating]) -> Array:
+def cell_means(values: NDArray[np.floating], cells: int = CELLS) -> Array:
     """(S,S) -> (C,C) means; a pixel belongs to the cell that its centre lies in."""
-    member = cell_of(len(values)) == np.arange(CELLS)[:, None]  # (C,S)
+    member = cell_of(len(values), cells) == np.arange(cells)[:, None]  # (C,S)
     share = member / member.sum(1, keepdims=True)
     return share @ values.astype(np.float64) @ share.T
 
 
-def cell_of(side: int) -> NDArray[np.int64]:
+def cell_of(side: int, cells: int = CELLS) -> NDArray[np.int64]:
     """(S,) the cell of each pixel along one axis."""
-    return ((np.arange(side) + 0.5) * CELLS / side).astype(np.int64)
+    return ((np.arange(side) + 0.5) * cells / side).astype(np.int64)
 
 
 def ranks(values: Array, seed: int) -> NDArray[np.int64]:
@@ -231,15 +233,15 @@ def ranks(values: Array, seed: int) -> NDArray[np.int64]:
     return np.argsort(order, axis=-1).reshape(values.shape)
 
 
-def random_fields(n: int, seed: int) -> Array:
-    """(n,C,C) white noise smoothed by ``FIELD_SIGMA`` cells, wrapped: borders are like the rest."""
-    noise = np.random.default_rng(seed).standard_normal((n, CELLS, CELLS))
-    return gaussian_filter(noise, FIELD_SIGMA, mode="wrap", axes=(1, 2))
+def random_fields(n: int, seed: int, cells: int = CELLS) -> Array:
+    """(n,C,C) white noise smoothed by ``FIELD_SIGMA``, wrapped: borders are like the rest."""
+    noise = np.random.default_rng(seed).standard_normal((n, cells, cells))
+    return gaussian_filter(noise, FIELD_SIGMA * cells, mode="wrap", axes=(1, 2))
 
 
 def hidden_cells(order: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Ranks (…,C,C) -> (…,11,C,C), True for the first 0, 10, … 100 % of the cells."""
-    counts = np.rint(RATIOS * CELLS * CELLS)
+    counts = np.rint(RATIOS * order.shape[-1] ** 2)
     return order[..., None, :, :] < counts[:, None, None]
 
 
@@ -262,7 +264,7 @@ def _curves(
     done = 0
     for side in (0, 1):
         cosines = []
-        for part in inner[side].split(BATCH):
+        for part in inner[side].split(batch_size(model.device)):
             seen = torch.where(_pixels(part, x), fills[side], x[side])
             cosines.append(embed_all(model, seen).cpu() @ others[side])
             done += len(part)
@@ -274,7 +276,7 @@ def _curves(
 
 def _pixels(cells: Tensor, like: Tensor) -> Tensor:
     """(n,C,C) -> (n,1,S,S) on the device of ``like``, every pixel as its cell."""
-    cell = torch.from_numpy(cell_of(like.shape[-1]))
+    cell = torch.from_numpy(cell_of(like.shape[-1], cells.shape[-1]))
     return cells[:, None, cell[:, None], cell].to(like.device)
 
 

@@ -20,7 +20,7 @@ from xfv_core.evaluation.fidelity import (
     pair_row,
     summarise,
 )
-from xfv_core.evaluation.study import Study, read_rows
+from xfv_core.evaluation.study import Study, StudyError, read_rows
 from xfv_core.explain.base import Cost, Maps
 from xfv_core.fidelity import area
 
@@ -82,6 +82,21 @@ def test_deletion_and_insertion_are_areas_under_the_accuracy_of_decisions(tmp_pa
 def write_rows(out: Path, row: PairRow) -> None:
     with (out / "rows-0.jsonl").open("a") as file:
         file.write(json.dumps(asdict(row)) + "\n")
+
+
+def test_the_size_of_the_cells_is_part_of_the_measurement(tmp_path: Path) -> None:
+    study = Study(
+        OneCell(), noise_pairs(tmp_path), tmp_path, ["xssab"], threshold=0.3, decide_at=0.5, n=4,
+    )  # fmt: skip
+    found = {}
+    for cells in (14, 7):
+        measure_fidelity(study, tmp_path / str(cells), cells=cells)
+        found[cells] = summarise(tmp_path / str(cells))
+    assert "7 x 7 cells" in found[7]["protocol"] and "14 x 14 cells" in found[14]["protocol"]
+    assert "--cells 7" in found[7]["command"] and "--cells" not in found[14]["command"]
+    assert found[7]["methods"]["xssab"] != found[14]["methods"]["xssab"]
+    with pytest.raises(StudyError, match="another measurement"):
+        measure_fidelity(study, tmp_path / "7", cells=14)
 
 
 def test_the_summary_counts_what_it_averages(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from xfv_core.evaluation.fidelity import (
     pair_row,
     summarise,
 )
-from xfv_core.evaluation.joined import joined
+from xfv_core.evaluation.joined import added, joined
 from xfv_core.evaluation.study import Study, StudyError, read_rows
 
 
@@ -111,6 +111,61 @@ def test_a_method_left_out_of_later_pairs_keeps_its_own(tmp_path: Path) -> None:
     assert found["methods"]["fggb"] == first["methods"]["fggb"]
     assert found["n"] == 12 and found["methods"]["fggb"]["n_pairs"] == 5
     assert found["command"] == f"{first['command']} --result A && {rest['command']} --onto A"
+
+
+def only(rows: list[PairRow], *methods: str) -> list[PairRow]:
+    """The rows of a measurement of these methods alone."""
+    return [
+        replace(
+            row,
+            methods={name: row.methods[name] for name in methods},
+            agreement={k: v for k, v in row.agreement.items() if set(k.split(" | ")) <= {*methods}},
+        )
+        for row in rows
+    ]
+
+
+def test_a_method_that_lags_behind_catches_up(tmp_path: Path) -> None:
+    rows = drawn_rows(12, ["fggb", "xssab"], 6)
+    first = result_of(only(rows, "xssab"), tmp_path / "1")
+    few = added(first, result_of(only(rows[:5], "fggb"), tmp_path / "2"))
+    assert few["methods"]["fggb"]["n_pairs"] == 5 and few["n"] == 12
+    found = joined(few, result_of(only(rows[5:], "fggb"), tmp_path / "3", skip=5))
+    whole = result_of(rows, tmp_path / "4")
+    assert same(found["methods"], dict(sorted(whole["methods"].items(), reverse=True)))
+    assert same(found["random"], whole["random"])
+    more = result_of(only(drawn_rows(14, ["fggb"], 6)[5:], "fggb"), tmp_path / "5", skip=5)
+    with pytest.raises(StudyError, match="Go on to 12 pairs first"):
+        joined(few, more)
+
+
+def test_a_new_method_joins_what_is_known_of_the_same_pairs(tmp_path: Path) -> None:
+    rows = drawn_rows(8, ["fggb", "xssab", "random"], 7)
+    first = result_of(only(rows, "fggb", "random"), tmp_path / "1")
+    other = [replace(row, methods=row.methods | {"fggb": row.methods["xssab"]}) for row in rows]
+    more = result_of(only(other, "fggb", "xssab"), tmp_path / "2", versions={"torch": "9"}, gpu="X")
+    found, whole = added(first, more), result_of(rows, tmp_path / "3")
+    assert same(found["methods"]["xssab"], whole["methods"]["xssab"])
+    assert found["methods"]["fggb"] == first["methods"]["fggb"], "what is known stays"
+    assert same(found["agreement"]["fggb | xssab"], whole["agreement"]["fggb | xssab"])
+    assert found["agreement"]["fggb | random"] == first["agreement"]["fggb | random"]
+    assert found["added"] == [
+        {"bfloat16": None, "versions": {"torch": "9"}, "gpu": "X", "methods": ["xssab"]}
+    ]
+    assert found["command"] == f"{first['command']} --result A && {more['command']} --into A"
+
+
+@pytest.mark.parametrize(
+    ("n", "changes", "said"),
+    [(8, {"skip": 1}, "the same pairs"), (9, {}, "the same pairs"), (8, {"seed": 1}, "another")],
+)
+def test_a_method_of_other_pairs_is_not_added(
+    n: int, changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    rows = drawn_rows(9, ["fggb", "xssab"], 8)
+    first = result_of(only(rows[:8], "fggb"), tmp_path / "1")
+    with pytest.raises(StudyError, match=said):
+        added(first, result_of(only(rows[:n], "xssab"), tmp_path / "2", **changes))
 
 
 def test_pairs_that_are_skipped_are_not_measured_again(study: Study, tmp_path: Path) -> None:

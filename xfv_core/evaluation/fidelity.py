@@ -33,6 +33,7 @@ from xfv_core.evaluation.study import (
 )
 from xfv_core.explain import Explainer, Maps
 from xfv_core.fidelity import (
+    CELLS,
     FIELDS,
     Array,
     Kind,
@@ -47,7 +48,7 @@ from xfv_core.models.base import FaceModel
 
 AREAS, PERCENT = ("deletion", "insertion"), (0.0, 100.0)
 PROTOCOL = (
-    "0, 10, ... 100 % of 14 x 14 cells of either photo, one photo at a time, ranked by the "
+    "0, 10, ... 100 % of {0} x {0} cells of either photo, one photo at a time, ranked by the "
     "map, are set to black (deletion) or are all that is shown (insertion); decided at the "
     "EER threshold; area under accuracy over the share of cells, in %, with a normal 95 % interval "
     "over pairs. Random: "
@@ -122,16 +123,19 @@ def measure_fidelity(
     out: Path,
     *,
     kind: Kind = "similar",
+    cells: int = CELLS,
     process: tuple[int, int] = (0, 1),
     steps: Steps | None = None,
 ) -> None:
     """``work_through`` a study; pair i draws its random fields with seed i."""
-    study = replace(study, more={"kind": kind})
+    finer = {} if cells == CELLS else {"cells": cells}
+    study = replace(study, more={"kind": kind, **finer})
 
     def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> PairRow:
         return judge_pair(
             study.model, *study.crops(store, i), explainers, threshold=study.threshold,
             decide_at=study.decide_at, genuine=bool(study.pairs.labels[i]), kind=kind, pair=i,
+            cells=cells,
         )  # fmt: skip
 
     work_through(study, out, judge, process, steps)
@@ -148,14 +152,15 @@ def judge_pair(
     genuine: bool,
     kind: Kind = "similar",
     pair: int = 0,
+    cells: int = CELLS,
 ) -> PairRow:
     """Every method on one pair of (3,S,S) crops, against the same random fields (seed ``pair``)."""
-    chance = random_curves(model, a, b, seed=pair)
+    chance = random_curves(model, a, b, seed=pair, cells=cells)
     judged: dict[str, Judged] = {}
     drawn: dict[str, Maps] = {}
     for name, explainer in explainers.items():
         *_, maps = explainer(model, a, b, threshold=threshold)
-        curves = map_curves(model, a, b, maps, seed=pair)
+        curves = map_curves(model, a, b, maps, seed=pair, cells=cells)
         fidelity = against_chance(curves, chance, kind)
         deletion, insertion = _decided(curves, kind, decide_at)
         judged[name] = Judged(
@@ -188,8 +193,10 @@ def summarise(out: Path) -> dict[str, Any]:
     tables = {name: _table(rows, name) for name in rows[0].methods}
     by_chance = _accuracy(rows, [row.chance for row in rows])
     shown = _accuracy(rows, [row.chance[::-1] for row in rows])
+    settings = settings_of(out)
+    protocol = PROTOCOL.format(settings.get("cells", CELLS))
     return {
-        **head(settings_of(out), "fidelity", PROTOCOL, len(rows)),
+        **head(settings, "fidelity", protocol, len(rows)),
         "random": _areas("deletion", by_chance) | _areas("insertion", shown),
         "methods": {name: asdict(table) for name, table in tables.items()},
         "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},

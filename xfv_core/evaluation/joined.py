@@ -1,4 +1,6 @@
-"""Two fidelity results on different pairs of one lot, as one: long measurements go on anywhere.
+"""Two results as one: of different pairs of one lot, or of different methods on the same pairs.
+
+Long measurements go on anywhere, and a new method joins those that are measured.
 
 A result holds means, their intervals and counts, which is all that pooling takes: with n₁ + n₂ = n
 pairs, n·mean = Σ n_i·mean_i and n·(sd² + mean²) = Σ n_i·(sd_i² + mean_i²). So rows need not travel
@@ -7,7 +9,7 @@ from machine to machine. The figures are those of all pairs measured at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,16 +21,18 @@ from xfv_core.evaluation.study import StudyError, head, normal_interval
 Table = Mapping[str, Any]
 COUNTS = ("n_pairs", "n_empty")
 OWN = ("n", "skip", "methods")  # settings in which the two may differ
+MACHINE = ("bfloat16", "versions", "gpu")  # and, where methods are added, these
 
 
 def joined(first: Table, more: Table) -> dict[str, Any]:
     """``first`` with the pairs of ``more`` added, whose ``skip`` says which were in ``first``.
 
     ``more`` may have fewer methods; the others stay as they are, and every table says its pairs.
+    It may also catch up: take methods of fewer pairs on to pairs that ``first`` has of others.
     Raises StudyError where the two do not fit together.
     """
     _fit(first, more)
-    sizes = first["n"], more["n"]
+    sizes = first["n"], more["n"] if more["settings"]["n"] > first["n"] else 0
     methods = dict(first["methods"])
     for name, table in more["methods"].items():
         known = methods[name]
@@ -44,10 +48,40 @@ def joined(first: Table, more: Table) -> dict[str, Any]:
     }
 
 
-def _fit(first: Table, more: Table) -> None:
-    one, other = ({k: v for k, v in r["settings"].items() if k not in OWN} for r in (first, more))
+def added(first: Table, more: Table) -> dict[str, Any]:
+    """``first`` with the methods of ``more`` that it lacks, measured on its first pairs or on all.
+
+    What is known stays as it is. Raises StudyError where the two do not fit together.
+    """
+    _same(first, more, OWN + MACHINE)
+    if more["settings"].get("skip") or more["n"] > first["n"]:
+        raise StudyError("Only what was measured on the same pairs, or the first, can be added.")
+    new = {name: table for name, table in more["methods"].items() if name not in first["methods"]}
+    where = {key: more["settings"].get(key) for key in MACHINE} | {"methods": list(new)}
+    result = {
+        **first,
+        "command": f"{first['command']} --result A && {more['command']} --into A",
+        "methods": {**first["methods"], **new},
+        "added": [*first.get("added", ()), where],
+    }
+    if "agreement" in first:
+        theirs = more["agreement"].items()
+        agreed = {key: found for key, found in theirs if set(key.split(" | ")) & set(new)}
+        result["agreement"] = {**first["agreement"], **agreed}
+    return result
+
+
+def _same(first: Table, more: Table, but: Collection[str] = OWN) -> None:
+    one, other = (
+        {k: v for k, v in r["settings"].items() if k not in but and v is not False}
+        for r in (first, more)
+    )
     if one != other or first["protocol"] != more["protocol"]:
         raise StudyError("The result to go on from is of another measurement.")
+
+
+def _fit(first: Table, more: Table) -> None:
+    _same(first, more)
     skipped = int(more["settings"]["skip"])
     for name in more["methods"]:
         known = first["methods"].get(name, {}).get("n_pairs", 0)
@@ -55,6 +89,8 @@ def _fit(first: Table, more: Table) -> None:
             raise StudyError(
                 f"{name} was measured on {known} pairs there, but --skip is {skipped}."
             )
+    if skipped < first["n"] < more["settings"]["n"]:
+        raise StudyError(f"Go on to {first['n']} pairs first, as many as the result has.")
 
 
 def _head(first: Table, more: Table) -> dict[str, Any]:

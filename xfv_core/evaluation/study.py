@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,7 +33,8 @@ Steps = Callable[[int, int], None]
 Row = TypeVar("Row")
 SETTINGS = "settings.json"
 # settings that are options of the commands
-OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "skip", "seed")
+OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "skip", "seed",
+           "cells")  # fmt: skip
 
 
 class StudyError(XfvError):
@@ -68,12 +70,14 @@ class Study:
     @property
     def settings(self) -> dict[str, Any]:
         """Everything the figures depend on, as plain data without a path of this machine."""
+        device = self.model.device
+        gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
         return {
             "model": self.model.name, "weights": self.weights, "pairs": self.pairs.name,
             "images": self.images.name, "methods": list(self.methods), "on": self.which,
             "n": self.n, "skip": self.skip or False, "seed": self.seed,
             "threshold": self.threshold, "decide_at": self.decide_at, **self.more,
-            "bfloat16": has_fast_bf16(self.model.device), "versions": versions(),
+            "bfloat16": has_fast_bf16(device), "versions": versions(), **gpu,
         }  # fmt: skip
 
     def explainers(self, pair: int) -> dict[str, Explainer]:

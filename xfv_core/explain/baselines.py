@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from xfv_core.explain.base import SIDE, Cost, Maps
-from xfv_core.models.base import BATCH, FaceModel, embed_all
+from xfv_core.models.base import FaceModel, batch_size, embed_all
 
 FIELD = 7  # cells per side of a random map, interpolated between them
 
@@ -50,11 +50,11 @@ class CorrRISE:
         photos = torch.stack([a, b]).to(model.device)
         plain = embed_all(model, photos)  # (2, D)
         seen = self.visible(a.shape[-1])  # (N, S, S)
-        maps = []
+        maps, batch = [], batch_size(model.device)
         for side in (0, 1):
             scores = []
-            for start in range(0, self.masks, BATCH):
-                part = torch.from_numpy(seen[start : start + BATCH, None]).to(model.device)
+            for start in range(0, self.masks, batch):
+                part = torch.from_numpy(seen[start : start + batch, None]).to(model.device)
                 embeddings = embed_all(model, photos[side] * part)  # (n, D)
                 scores.append((embeddings @ plain[1 - side]).cpu())
                 if steps:

@@ -39,7 +39,7 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(((21, 13), (11, 11)), 185, blur=(9, 3.0)),
-    "standard": Preset(((28, 14), (14, 11), (7, 7)), 405, blur=(9, 3.0)),
+    "standard": Preset(((21, 13), (11, 11), (8, 8)), 381, blur=(9, 3.0)),
     "paper": Preset(((28, 5), (14, 5), (7, 5)), 1130, faithful=True),
     "full": Preset(((28, 5), (14, 5), (7, 5)), 1249),
 }

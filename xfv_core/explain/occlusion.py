@@ -30,7 +30,7 @@ from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Maps, distance
 from xfv_core.explain.incremental import covered_embedder
 from xfv_core.explain.masks import PRESETS, SHAPES, SIDE, PatchGrid, Preset, patch_grids
-from xfv_core.models.base import BATCH, FaceModel
+from xfv_core.models.base import FaceModel, batch_size
 
 MODES = (1, 2, 3)
 FILLS = ("black", "mean", "noise")
@@ -114,7 +114,7 @@ class Occlusion:
         plain = embed.plain.cpu()  # (2,D)
         covered = [plain[:, None][:, :0] for _ in grids]  # each (2,n,D), n = 0 as yet
         done, shown, total = 0, 0, sum(map(len, grids))
-        for index, part in _batches(grids):
+        for index, part in _batches(grids, batch_size(photos.device) // 2):
             masks = grids[index].masks(part).to(photos.device)  # (n,1,S,S)
             x = torch.lerp(photos[:, None], fill[:, None], masks)  # (2,n,3,S,S)
             embeddings = embed(x, grids[index].windows(part)).cpu()  # (2,n,D)
@@ -155,11 +155,11 @@ class Occlusion:
         )
 
 
-def _batches(grids: Sequence[PatchGrid]) -> Iterator[tuple[int, slice]]:
-    """(grid, masks) in order; both photos under the same masks fill one batch."""
+def _batches(grids: Sequence[PatchGrid], size: int) -> Iterator[tuple[int, slice]]:
+    """(grid, ``size`` masks of it at most) in order; both photos share the masks of a batch."""
     for index, grid in enumerate(grids):
-        for start in range(0, len(grid), BATCH // 2):
-            yield index, slice(start, start + BATCH // 2)
+        for start in range(0, len(grid), size):
+            yield index, slice(start, start + size)
 
 
 def occlusion_maps(

@@ -121,4 +121,12 @@ def _commands(results: Mapping[str, Result]) -> str:
 
 
 def _versions(result: Result) -> str:
-    return ", ".join(f"{name} {number}" for name, number in result["settings"]["versions"].items())
+    """Of what measured most methods, and of what those added later."""
+    told = [_machine(result["settings"])]
+    told += [f"{', '.join(p['methods'])} with {_machine(p)}" for p in result.get("added", ())]
+    return "; ".join(told)
+
+
+def _machine(settings: Mapping[str, Any]) -> str:
+    parts = [f"{name} {number}" for name, number in settings["versions"].items()]
+    return ", ".join([*parts, *filter(None, [settings.get("gpu")])])

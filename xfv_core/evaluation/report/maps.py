@@ -44,7 +44,8 @@ def _heading(result: Result) -> str:
     settings = result["settings"]
     kind = f"{settings['kind']} maps, " if "kind" in settings else ""
     pairs = f"{settings['on']} pairs" if settings["on"] != "both" else "pairs of both kinds"
-    return f"{settings['model']}: {kind}{result['n']} {pairs}"
+    cells = f", {settings['cells']} x {settings['cells']} cells" if "cells" in settings else ""
+    return f"{settings['model']}: {kind}{result['n']} {pairs}{cells}"
 
 
 def _fidelity_table(result: Result) -> str:
@@ -93,15 +94,23 @@ def _matrix(result: Result) -> str:
 
 def cost(measured: Sequence[Result]) -> str:
     rows = {
-        f"{r['settings']['model']}, {name}": (t["passes_per_pair"], t["seconds_per_pair"])
+        f"{r['settings']['model']}, {name}": (t["passes_per_pair"], _seconds(r, name))
         for r in sorted(of(measured, "fidelity"), key=lambda r: r["n"])  # most pairs come last
         for name, t in r["methods"].items()
     }
     if not rows:
         return ""
-    text = "Both maps of a pair: network passes (forward and backward count one each) and seconds."
-    cells = ([name, f"{passes:.0f}", f"{s:.2f}"] for name, (passes, s) in sorted(rows.items()))
+    text = (
+        "Both maps of a pair: network passes (forward and backward count one each) and seconds on "
+        "CPU cores."
+    )
+    cells = ([name, f"{passes:.0f}", s] for name, (passes, s) in sorted(rows.items()))
     return "\n\n".join(["## Cost", text, table(["model, method", "passes", "seconds"], cells)])
+
+
+def _seconds(result: Result, method: str) -> str:
+    gpu = {m for part in result.get("added", ()) if part["gpu"] for m in part["methods"]}
+    return "–" if method in gpu else f"{result['methods'][method]['seconds_per_pair']:.2f}"
 
 
 def patches(measured: Sequence[Result]) -> str:
