@@ -37,6 +37,8 @@ class Preset:
     blur: tuple[int, float] = (2, 5.0)
 
 
+# ``standard`` mixes sizes: measured with cells of 7, 8 and 10 px, fidelity favours patches as large
+# as its cells
 PRESETS = {
     "fast": Preset(((21, 13), (11, 11)), 185, blur=(9, 3.0)),
     "standard": Preset(((21, 13), (11, 11), (8, 8)), 381, blur=(9, 3.0)),
