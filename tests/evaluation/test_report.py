@@ -111,6 +111,22 @@ def test_two_results_of_one_kind_have_a_picture_each_and_the_larger_gives_the_co
     assert "| 999 |" not in report(both, load_manifest())
 
 
+def test_a_method_added_on_another_machine_says_so_and_gives_no_seconds(results: Path) -> None:
+    found = read_results(results)
+    one = found["fidelity_one.json"]
+    one["methods"]["xssab"]["seconds_per_pair"] = 7.25
+    assert "| 7.25 |" in report(found, load_manifest())
+    one["added"] = [{"methods": ["xssab"], "versions": {"torch": "9.9"}, "gpu": "A card"}]
+    text = report(found, load_manifest())
+    assert "| 7.25 |" not in text and "; xssab with torch 9.9, A card" in text
+
+
+def test_the_size_of_other_cells_stands_in_the_heading(results: Path) -> None:
+    found = read_results(results)
+    found["fidelity_one.json"]["settings"]["cells"] = 16
+    assert "pairs of both kinds, 16 x 16 cells" in report(found, load_manifest())
+
+
 def test_a_changed_figure_changes_the_report(results: Path) -> None:
     found, manifest = read_results(results), load_manifest()
     text = report(found, manifest)
