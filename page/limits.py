@@ -20,7 +20,7 @@ ALLOWED = {
         ("uploads", 2), ("megabytes", 4), ("events", 8), ("frames", 60),  # counted at the door
     )
 }  # fmt: skip
-WORK = {"fggb": 2, "xssab": 2, "standard": 2, "paper": 6}  # times a fast map, of methods, presets
+WORK = {"fggb": 2, "xssab": 2, "paper": 6}  # times a fast or standard map, with its figures
 PROXIED = "SPACE_ID" in os.environ  # a Space is reached through the Hub's router only
 
 limiter = MovingWindowRateLimiter(MemoryStorage())

@@ -44,7 +44,7 @@ def test_a_visitor_who_asks_for_too_much_is_told_to_wait() -> None:
 def test_the_slowest_maps_use_up_what_is_allowed_sooner() -> None:
     counted = {}
     for number, asked in enumerate(
-        (("occlusion", "fast"), ("occlusion", "paper"), ("fggb", "fast"))
+        (("occlusion", "standard"), ("occlusion", "paper"), ("fggb", "fast"))
     ):
         visitor, counted[asked] = request(f"1.2.3.{number}"), 0
         with pytest.raises(limits.TooManyError):
