@@ -134,6 +134,7 @@ def test_a_method_that_lags_behind_catches_up(tmp_path: Path) -> None:
     whole = result_of(rows, tmp_path / "4")
     assert same(found["methods"], dict(sorted(whole["methods"].items(), reverse=True)))
     assert same(found["random"], whole["random"])
+    assert found["added"] == few["added"], "it still says where the method was measured"
     more = result_of(only(drawn_rows(14, ["fggb"], 6)[5:], "fggb"), tmp_path / "5", skip=5)
     with pytest.raises(StudyError, match="Go on to 12 pairs first"):
         joined(few, more)

@@ -41,6 +41,7 @@ def joined(first: Table, more: Table) -> dict[str, Any]:
     for pair, found in more["agreement"].items():
         agreement[pair] = _agreement(agreement[pair], found)
     return {
+        **first,
         **_head(first, more),
         "random": _pooled(first["random"], more["random"], sizes),
         "methods": methods,

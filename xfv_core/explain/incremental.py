@@ -59,8 +59,8 @@ def covered_embedder(
 ) -> CoveredEmbedder:
     """For ``photos`` (P,3,S,S) in [0,1]; ``fast`` allows bfloat16, as in ``embed_all``.
 
-    ``tolerance``: of chains, see the top of this file. On a GPU whole passes, whose few large
-    kernels beat many small ones.
+    ``tolerance``: of chains, see the top of this file. On a GPU whole passes: the walk is made
+    of many small kernels.
     """
     chain = model.chain()
     if chain is None or photos.device.type == "cuda":
