@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from page import FRAME, SCRIPTS, STYLE
-from page.door import SERVING
-from page.explorer import BUNDLED
+from page.server.door import SERVING
+from page.tabs.explorer import BUNDLED
 from page.whole import THEME, build
 from page.widgets import verifier
 

@@ -11,7 +11,7 @@ FOLDER = tempfile.TemporaryDirectory(prefix="xfv-")
 os.environ["GRADIO_TEMP_DIR"] = FOLDER.name
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-ASSETS = Path(__file__).parent
+ASSETS = Path(__file__).parent / "html"
 STYLE = (ASSETS / "page.css").read_text(encoding="utf-8")
 FRAME = (ASSETS / "frame.css").read_text(encoding="utf-8")
 SCRIPTS = tuple(

@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from page.folder import new_folder
-from page.limits import admit, admit_maps
+from page.server.folder import new_folder
+from page.server.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
 from xfv_core import XfvError
 from xfv_core.explain.masks import OFFERED

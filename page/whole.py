@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import gradio as gr
 
 from page import ASSETS
+from page import html as render
 from page.api import api
-from page.camera import live_camera
-from page.explorer import BUNDLED, explorer
-from page.folder import KEEP_SECONDS, SWEEP_SECONDS
-from page.inputs import Page
-from page.two_photos import two_photos
+from page.server.folder import KEEP_SECONDS, SWEEP_SECONDS
+from page.server.inputs import Page
+from page.tabs.explorer import BUNDLED, explorer
+from page.tabs.live import live_camera
+from page.tabs.two_photos import two_photos
 from page.widgets import verifier
-from xfv_core import render
 
 TITLE = "xfv — face verification that explains itself"
 THEME = gr.themes.Base(

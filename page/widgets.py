@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from page import FOLDER
-from page.zero import make_verifier
+from page.server.zero import make_verifier
 from xfv_core import XfvError
 
 P = ParamSpec("P")

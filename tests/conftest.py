@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import browser, chromium, open_page, running, server, webcam  # noqa: F401
+from tests.page.browser import browser, chromium, open_page, running, server, webcam  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 

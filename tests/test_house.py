@@ -1,4 +1,4 @@
-"""The house keeps its shape: floors, no Gradio in the core, nothing heavy on the page's way up."""
+"""The house keeps its shape: layers, no Gradio in the core, every import pinned."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "xfv_core"
-FLOORS = {
-    "errors": 0,
-    **dict.fromkeys(("images", "faces", "manifest", "confidence", "regions", "serving"), 1),
-    "hub": 2,
-    "models": 3,
-    **dict.fromkeys(("explain", "fidelity"), 4),
-    **dict.fromkeys(("overlay", "describe", "drawing"), 5),
-    "results": 6,
-    "verifier": 7,
-    **dict.fromkeys(("gallery", "live"), 8),
-    **dict.fromkeys(("evaluation", "training", "render", "publish"), 9),
-    **dict.fromkeys(("evidence", "galleries"), 10),
-    "__main__": 11,
-}
-RESEARCH = {"training", "evaluation"}
 LENT = "spaces"  # a ZeroGPU Space brings its own
 
 
@@ -40,41 +25,12 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def room(path: Path) -> str:
-    return path.relative_to(CORE).parts[0].removesuffix(".py")
-
-
-def rooms_used(path: Path) -> set[str]:
-    """Rooms of the core that a file imports from."""
-    names = (name.split(".") for name in imports(path) if name.startswith("xfv_core."))
-    return {parts[1] for parts in names if parts[1] in FLOORS}
-
-
 MODULES = sorted(p for p in CORE.rglob("*.py") if p != CORE / "__init__.py")
-PAGE = [ROOT / "app.py", *sorted((ROOT / "page").glob("*.py"))]
+PAGE = [ROOT / "app.py", *sorted((ROOT / "page").rglob("*.py"))]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(CORE)))
-def test_a_module_imports_only_from_lower_floors_or_its_own_room(path: Path) -> None:
-    here = room(path)
-    above = {r for r in rooms_used(path) if r != here and FLOORS[r] >= FLOORS[here]}
-    assert not above, f"{here} is on floor {FLOORS[here]} and imports {above}"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(CORE)))
-def test_the_core_never_imports_gradio(path: Path) -> None:
-    assert not {name for name in imports(path) if name.split(".")[0] == "gradio"}
-
-
-def test_the_page_reaches_neither_training_nor_evaluation() -> None:
-    reached, todo = set(), [*PAGE, CORE / "__init__.py"]
-    while todo:
-        path = todo.pop()
-        for used in rooms_used(path) - reached:
-            reached.add(used)
-            todo += [p for p in MODULES if room(p) == used]
-    assert "verifier" in reached
-    assert not reached & RESEARCH
+def test_layers_hold_and_neither_gradio_nor_research_is_reached_from_the_wrong_side() -> None:
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml")) == EXIT_STATUS_SUCCESS
 
 
 def test_the_settings_of_gradio_are_made_before_it_is_imported() -> None:

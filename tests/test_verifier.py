@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain import MethodError
-from xfv_core.images import Photo
+from xfv_core.faces.images import Photo
 from xfv_core.models import FaceModel
 from xfv_core.results import percent
 from xfv_core.verifier import RequestError

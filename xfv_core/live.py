@@ -17,10 +17,10 @@ from torch import Tensor
 
 from xfv_core.errors import XfvError
 from xfv_core.explain import make_explainer
-from xfv_core.images import load_photo
+from xfv_core.faces.images import load_photo
+from xfv_core.memory import Recent
 from xfv_core.overlay import overlay_crop, shared_scale
 from xfv_core.results import Portrait, Verdict
-from xfv_core.serving import Recent
 from xfv_core.verifier import KEEP_SECONDS, Source, Verifier
 
 LIVE_SECONDS = 120

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from xfv_core.describe import describe, describe_parts, describe_sum
 from xfv_core.explain import Maps
+from xfv_core.explain.fidelity import Fidelity
 from xfv_core.faces import Crop, Face, recut
-from xfv_core.fidelity import Fidelity
-from xfv_core.images import Photo
+from xfv_core.faces.images import Photo
 from xfv_core.overlay import encode, overlay_crop, overlay_photo, shared_scale, side_by_side
+from xfv_core.overlay.words import describe, describe_parts, describe_sum
 
 CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, not blown up
 PHOTO_SHOWN = 800  # px on the long side

@@ -16,18 +16,19 @@ import torch
 from numpy.typing import NDArray
 
 from xfv_core.confidence import Calibration, decide
-from xfv_core.drawing import Draw, Drawing, draw
 from xfv_core.errors import XfvError
 from xfv_core.explain import Explainer, Maps, make_explainer
+from xfv_core.explain.fidelity import agreement
+from xfv_core.explain.judged import Draw, Drawing, draw
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.fidelity import agreement
-from xfv_core.hub import Progress
-from xfv_core.hub import Source as WeightSource
-from xfv_core.images import Photo, load_photo
-from xfv_core.manifest import Manifest, load_manifest
+from xfv_core.faces.images import Photo, load_photo
+from xfv_core.memory import Recent
 from xfv_core.models import FaceModel, adds_up, embed_all, has_parts, load_model
+from xfv_core.priority import Precedence
 from xfv_core.results import Explanation, Pair, Portrait, Verdict, explanation_of
-from xfv_core.serving import Precedence, Recent
+from xfv_core.weights.hub import Progress
+from xfv_core.weights.hub import Source as WeightSource
+from xfv_core.weights.manifest import Manifest, load_manifest
 
 KEEP_SECONDS = 300
 KEEP_RESULTS = 128
@@ -53,7 +54,7 @@ class Verifier:
     ) -> None:
         """``device``: a GPU where there is one, unless given.
 
-        ``draw_elsewhere``: `xfv_core.drawing.draw` in another process, with the name of a model in
+        ``draw_elsewhere``: `explain.judged.draw` in another process, with the name of a model in
         the place of the network.
         """
         self.manifest = manifest or load_manifest()

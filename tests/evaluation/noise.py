@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.test_fidelity import SIDE
-from xfv_core.evaluation.pairs import PairSet
+from tests.explain.test_fidelity import SIDE
+from xfv_core.evaluation.data.pairs import PairSet
 
 
 def noise_pairs(root: Path) -> PairSet:

@@ -12,13 +12,13 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.evaluation.noise import noise_pairs
-from tests.test_fidelity import OneCell
-from xfv_core.evaluation import fidelity, patch_lfw, sanity
+from tests.explain.test_fidelity import OneCell
+from xfv_core.evaluation.maps import fidelity, patch_lfw, sanity
+from xfv_core.evaluation.maps.study import Study
 from xfv_core.evaluation.report import calibrations, read_results, report
 from xfv_core.evaluation.report.plots import draw, pictures
 from xfv_core.evaluation.report.tables import Figure, column, table
-from xfv_core.evaluation.study import Study
-from xfv_core.manifest import load_manifest
+from xfv_core.weights.manifest import load_manifest
 
 Measure = Callable[..., None]
 MEASUREMENTS: dict[str, tuple[Measure, Callable[[Path], dict[str, Any]]]] = {

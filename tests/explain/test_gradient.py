@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from tests.explain.chains import Toy, networks, small_network
 from tests.models.test_rrf import TOY_56, awake
 from xfv_core.explain.base import Maps, smooth
-from xfv_core.explain.gradient import AT_ONCE, FGGB, STREAMED, XSSAB
-from xfv_core.explain.pullback import (
+from xfv_core.explain.fast.pullback import (
     WORKING_SET,
     AutogradPullback,
     ChainPullback,
     RegionPullback,
     pullback,
 )
+from xfv_core.explain.gradient import AT_ONCE, FGGB, STREAMED, XSSAB
 from xfv_core.models import load_model
 from xfv_core.models.base import FaceModel
 from xfv_core.models.rrf import RegionNet

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from page.html.parts import example
 from tests.models.test_ecnet import TOY
-from xfv_core.describe import describe_parts
 from xfv_core.explain import Maps, PartLine, PartsFound, make_explainer
 from xfv_core.explain.parts import OTHER, PartsError
 from xfv_core.models.ecnet import Atlas, Channel, ECNet
-from xfv_core.render.parts import example
+from xfv_core.overlay.words import describe_parts
 
 EYE, MOUTH = (3, 4), (10, 7)  # cells (row, column)
 

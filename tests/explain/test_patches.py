@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from page.html.patches import layer, strongest
 from tests.models.test_rrf import TOY_28, TOY_56, awake, photos
-from tests.test_render import VERDICT
-from xfv_core.describe import describe_sum
+from tests.page.test_render import VERDICT
 from xfv_core.explain import PatchSum, make_explainer
 from xfv_core.explain.patches import PatchesError, spread
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
-from xfv_core.render.patches import layer, strongest
+from xfv_core.overlay.words import describe_sum
 from xfv_core.results import Explanation
 
 THETA = 0.3

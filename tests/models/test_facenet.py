@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tests.hub_server import HubServer
-from xfv_core.hub import WeightsError, load_tensors
-from xfv_core.manifest import ModelCard, load_manifest
+from tests.weights.hub_server import HubServer
 from xfv_core.models.facenet import FaceNet
+from xfv_core.weights.hub import WeightsError, load_tensors
+from xfv_core.weights.manifest import ModelCard, load_manifest
 
 CLASSES = 8631
 

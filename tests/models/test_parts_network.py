@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw
 
 from xfv_core import Verifier
 from xfv_core.explain import PartsFound
-from xfv_core.hub import ROOT
-from xfv_core.manifest import load_manifest
-from xfv_core.regions import REGIONS
+from xfv_core.faces.regions import REGIONS
 from xfv_core.training.export import BYTE_LIMIT
+from xfv_core.weights.hub import ROOT
+from xfv_core.weights.manifest import load_manifest
 
 pytestmark = pytest.mark.slow
 

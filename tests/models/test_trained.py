@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from xfv_core import Verifier
-from xfv_core.hub import ROOT
-from xfv_core.manifest import load_manifest
 from xfv_core.models import adds_up
 from xfv_core.models.rrf import RRFNet
 from xfv_core.training.export import BYTE_LIMIT
+from xfv_core.weights.hub import ROOT
+from xfv_core.weights.manifest import load_manifest
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from .conftest import TOY_CONFIG
 
 KILLED = """
 import os, signal, sys
-from xfv_core.__main__ import main
+from xfv_core.cli import main
 from xfv_core.training.loop import Trainer
 
 advance = Trainer.advance

@@ -22,7 +22,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from xfv_core.explain.base import Cost, Maps
-from xfv_core.explain.pullback import Pullback, pullback
+from xfv_core.explain.fast.pullback import Pullback, pullback
 from xfv_core.models.base import FaceModel
 
 AT_ONCE = 16  # channels per photo

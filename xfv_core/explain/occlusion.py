@@ -28,7 +28,7 @@ from torch import Tensor
 
 from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Maps, distance
-from xfv_core.explain.incremental import covered_embedder
+from xfv_core.explain.fast.incremental import covered_embedder
 from xfv_core.explain.masks import PRESETS, SHAPES, SIDE, PatchGrid, Preset, patch_grids
 from xfv_core.models.base import FaceModel, batch_size
 

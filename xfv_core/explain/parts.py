@@ -26,9 +26,9 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 from xfv_core.explain.base import Cost, Maps, distance
+from xfv_core.faces.regions import REGIONS
 from xfv_core.models.base import FaceModel
 from xfv_core.models.ecnet import Atlas, ECNet
-from xfv_core.regions import REGIONS
 
 OTHER = "no single part"
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from xfv_core.errors import XfvError
 from xfv_core.explain import Cost, Maps
-from xfv_core.fidelity import Fidelity
+from xfv_core.explain.fidelity import Fidelity
 from xfv_core.results import Explanation, Pair, Verdict, explanation_of, plain
 
 FORMAT = 1

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from xfv_core.explain import make_explainer
 from xfv_core.faces import Crop, Face
+from xfv_core.faces.images import load_photo
 from xfv_core.gallery.files import (
     INFO,
     ROW_GROUP,
@@ -29,7 +30,6 @@ from xfv_core.gallery.files import (
     unpack_map,
 )
 from xfv_core.gallery.verdicts import Verdicts, read_columns
-from xfv_core.images import load_photo
 from xfv_core.results import Explanation, Portrait, Verdict
 from xfv_core.verifier import Verifier
 

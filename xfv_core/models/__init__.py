@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from xfv_core.hub import Progress, Source, load_tensors
-from xfv_core.manifest import Manifest, ModelCard, load_manifest
 from xfv_core.models.base import FaceModel, embed_all
 from xfv_core.models.ecnet import Atlas, ECNet
 from xfv_core.models.facenet import FaceNet
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.models.sface import SFace
+from xfv_core.weights.hub import Progress, Source, load_tensors
+from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
 __all__ = ["FaceModel", "adds_up", "embed_all", "has_parts", "load_model"]
 

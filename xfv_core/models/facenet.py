@@ -15,8 +15,8 @@ from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from xfv_core.hub import WeightsError
 from xfv_core.models.base import FaceModel
+from xfv_core.weights.hub import WeightsError
 
 
 class FaceNet(FaceModel):

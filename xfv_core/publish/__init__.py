@@ -13,12 +13,12 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from xfv_core import __version__
-from xfv_core.hub import ROOT, load_tensors
-from xfv_core.manifest import HubFile, Manifest, ManifestError, ModelCard
 from xfv_core.publish.card import FILENAME, model_card
 from xfv_core.publish.gallery import push_gallery
 from xfv_core.publish.space import publish_space
 from xfv_core.publish.upload import Publication, PublishError, send
+from xfv_core.weights.hub import ROOT, load_tensors
+from xfv_core.weights.manifest import HubFile, Manifest, ManifestError, ModelCard
 
 __all__ = [
     "Publication",

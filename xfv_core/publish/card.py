@@ -13,7 +13,7 @@ from typing import Any
 import huggingface_hub as hf
 
 from xfv_core.confidence import CROPS, Calibration, Scores
-from xfv_core.manifest import InputSpec, ModelCard
+from xfv_core.weights.manifest import InputSpec, ModelCard
 
 FILENAME = "model.safetensors"
 PLAIN_LICENSE = re.compile(  # of those that the Hub has an id for, the likely ones

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xfv_core.hub import ROOT
-from xfv_core.manifest import load_manifest
 from xfv_core.publish.upload import Publication, PublishError, checked_name, send
+from xfv_core.weights.hub import ROOT
+from xfv_core.weights.manifest import load_manifest
 
 SERVED = (
     "README.md", "LICENSE", "SECURITY.md", "DATA.md", "RESULTS.md", "results/plots/*.svg",

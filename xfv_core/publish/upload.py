@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from xfv_core.errors import XfvError
-from xfv_core.manifest import HubFile
+from xfv_core.weights.manifest import HubFile
 
 RepoType = Literal["model", "dataset", "space"]
 

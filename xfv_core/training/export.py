@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from xfv_core.hub import ROOT
-from xfv_core.manifest import InputSpec, Manifest, ModelCard, save_manifest
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.training.config import TrainConfig
+from xfv_core.weights.hub import ROOT
+from xfv_core.weights.manifest import InputSpec, Manifest, ModelCard, save_manifest
 
 BYTE_LIMIT = 10 * 2**20
 INPUTS = {"ecnet": InputSpec(112, "square", "x*4 - 2", margin=8)}

@@ -14,7 +14,7 @@ from typing import Any
 from xfv_core.confidence import Calibration
 from xfv_core.evaluation.report import maps, models
 from xfv_core.evaluation.report.plots import pictures
-from xfv_core.manifest import Manifest
+from xfv_core.weights.manifest import Manifest
 
 Result = Mapping[str, Any]
 WANTED = (

@@ -8,7 +8,7 @@ from typing import Any
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.scores import OperatingPoint, Scores
 from xfv_core.evaluation.report.tables import Figure, table
-from xfv_core.manifest import Manifest
+from xfv_core.weights.manifest import Manifest
 
 
 def _percent(figure: Mapping[str, Any], key: str) -> str:

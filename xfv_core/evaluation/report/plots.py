@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xfv_core.confidence import Calibration
-from xfv_core.evaluation.patch_lfw import SHARES
-from xfv_core.fidelity import RATIOS
+from xfv_core.evaluation.maps.patch_lfw import SHARES
+from xfv_core.explain.fidelity import RATIOS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,92 @@
+"""What callbacks are given: nothing that the page's own widgets could not have sent."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.route_utils import get_root_url
+
+from page.server.sessions import Answers
+from xfv_core import XfvError
+
+LONGEST_TEXT = 100
+MISFIT = (
+    "This is not what is expected here: reload the page, or send photos and the names that "
+    "`models` gives."
+)
+
+log = logging.getLogger("xfv")
+
+
+class InputError(XfvError):
+    """A value that no widget of the page sends."""
+
+
+class Page(gr.Blocks):
+    """Blocks that say in one sentence what does not fit, and log nothing of it."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """Gradio's widgets raise nearly anything, with what was sent in the message."""
+        try:
+            check(block_fn, inputs)
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except Exception as problem:
+            if isinstance(problem, gr.Error) and not problem.print_exception:  # said by us
+                raise
+            log.info("%s", place_of(problem))
+            raise gr.Error(MISFIT, print_exception=False) from problem
+
+    def queue(self, *values: Any, **named: Any) -> Page:
+        """As Gradio does; but answers that nobody fetches are forgotten, and no event waits whose
+        answer could not be addressed."""
+        super().queue(*values, **named)
+        push = self._queue.push
+
+        async def addressed(body: Any, request: Any, username: str | None) -> Any:
+            get_root_url(request, "", None)  # raises where the names of the host make no address
+            return await push(body, request, username)
+
+        setattr(self._queue, "push", addressed)  # noqa: B010
+        self._queue.pending_messages_per_session = Answers(2000)
+        return self
+
+
+def place_of(problem: Exception) -> str:
+    """What was raised and where, without the message: that holds what a visitor sent."""
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{type(problem).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+
+
+def check(block_fn: Any, inputs: list[Any]) -> None:
+    """Raise InputError where number or kind of the values is wrong."""
+    if block_fn.fn is None or len(inputs) != len(block_fn.inputs):
+        raise InputError(MISFIT)
+    if not all(map(fits, block_fn.inputs, inputs)):
+        raise InputError(MISFIT)
+
+
+def fits(widget: gr.components.Component, value: Any) -> bool:
+    """Whether ``value`` is of the kind that the widget sends; Gradio lets None and lists pass."""
+    match widget:
+        case gr.Textbox():
+            return value is None or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
+        case gr.Dropdown() | gr.Radio():
+            return type(value) in (str, int)
+        case gr.Slider():
+            return type(value) in (int, float)
+    return True
+
+
+def whole_number(event: gr.EventData, name: str, below: int = 10**9) -> int:
+    """The whole number that an event brings, from 0; raises InputError where it brings none."""
+    sent = event._data
+    found = sent.get(name) if isinstance(sent, dict) else None
+    if type(found) is not int or not 0 <= found < below:
+        raise InputError(MISFIT)
+    return found

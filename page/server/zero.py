@@ -1,0 +1,38 @@
+"""ZeroGPU Spaces: a GPU is lent for seconds. Maps go there; verdicts take no loan, on the CPU.
+
+Everywhere else nothing of this happens: the verifier does all its work where it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from xfv_core import Verifier, load_model
+from xfv_core.explain.judged import Drawing, draw
+from xfv_core.models import FaceModel
+
+LOAN = 30  # seconds; the slowest preset takes a few
+GPU = "cuda"
+
+
+def make_verifier() -> Verifier:
+    """The page's verifier, as the machine wants it."""
+    if os.environ.get("SPACES_ZERO_GPU", "").lower() not in ("1", "t", "true"):
+        return Verifier()
+    import spaces
+
+    return Verifier(device="cpu", draw_elsewhere=spaces.GPU(duration=LOAN)(draw_on_loan))
+
+
+@cache
+def on_gpu(name: str) -> FaceModel:
+    """The network in the process that has the GPU; its weights are on the disk by then."""
+    return load_model(name, device=GPU)
+
+
+def draw_on_loan(name: str, *crops: Any, **judged: Any) -> Iterator[Drawing]:
+    """`xfv_core.explain.judged.draw`, given the name of a network."""
+    yield from draw(on_gpu(name), *crops, **judged)

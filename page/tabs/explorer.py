@@ -1,0 +1,157 @@
+"""Whole pair sets: filter and sort the verdicts, open a pair with all its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from page import ASSETS
+from page import html as render
+from page.server.inputs import whole_number
+from page.server.limits import admit_maps
+from page.widgets import MAPS, SILENT, in_words, verifier
+from xfv_core import XfvError
+from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
+
+BUNDLED = str(ASSETS.parents[1] / "examples" / "gallery")
+NAMED = {BUNDLED: "Example pairs"}
+WAITING = "Choose a pair; its maps appear here."
+
+gallery = cache(Gallery)  # by source; the sources are those the server was started with
+
+
+def methods_for(model: str) -> list[tuple[str, str]]:
+    """The methods that can explain a model, with the names of their tabs."""
+    return [
+        (words, name) for name, words in render.TITLES.items() if model in verifier.models_for(name)
+    ]
+
+
+def models_of(source: str) -> list[tuple[str, str]]:
+    """The models that a gallery was computed for: title, name."""
+    cards = verifier.manifest.models
+    names = gallery(source).info.models
+    return [(cards[name].title if name in cards else name, name) for name in names]
+
+
+@in_words
+def choose_source(source: str) -> gr.Dropdown:
+    """Another data set has other models."""
+    models = models_of(source)
+    return gr.Dropdown(models, value=models[0][1])
+
+
+@in_words
+def choose_model(source: str, model: str) -> tuple[str, gr.Radio]:
+    """What the gallery amounts to for a model, and what can explain it."""
+    methods = methods_for(model)
+    return render.overview(gallery(source), model), gr.Radio(methods, value=methods[0][1])
+
+
+@in_words
+def turned_to(event: gr.EventData) -> int:
+    """The page that was asked for."""
+    return whole_number(event, "page")
+
+
+@in_words
+def pairs(
+    source: str,
+    model: str,
+    outcome: str,
+    order: str,
+    low: float,
+    high: float,
+    method: str,
+    page: int,
+) -> str:
+    """One page of the pairs that fit."""
+    found = gallery(source)
+    between = (low / 100, high / 100)
+    rows = found.verdicts(model).chosen(outcome, between, order, method)
+    return render.grid(found, model, rows, page)
+
+
+@in_words
+def picked(event: gr.EventData) -> int:
+    """The pair that was opened."""
+    return whole_number(event, "row")
+
+
+def open_pair(
+    source: str, model: str, method: str, row: int, request: gr.Request
+) -> Iterator[tuple[str, str]]:
+    """One pair's verdict and ever better maps; at once where they are stored."""
+    if row < 0:
+        yield "", render.waiting(WAITING)
+        return
+    said = ""
+    try:
+        admit_maps(request, method, "standard")
+        found = gallery(source)
+        said = render.opened(found, model, row)
+        for explanation in found.explain(verifier, model, row, method):
+            yield said, render.maps(explanation)
+    except XfvError as problem:
+        yield said, render.waiting(str(problem))
+
+
+def none_open(source: str, model: str, listed: tuple[str, str]) -> Sequence[Any]:
+    """The first page of other pairs than those ``listed``, and none of them open.
+
+    A dropdown may tell of one choice twice; by then somebody may have opened a pair.
+    """
+    if (source, model) == listed:
+        return [gr.skip()] * 5
+    return (source, model), 0, -1, "", render.waiting(WAITING)
+
+
+def explorer(sources: Sequence[str]) -> None:
+    """Data set and model, what they amount to, the pairs, one of them."""
+    first, models = sources[0], models_of(sources[0])
+    shown = models[0][1]
+    page, row, listed = gr.State(0), gr.State(-1), gr.State((first, shown))
+    with gr.Row():
+        titled = [(NAMED.get(s, Path(s).name if Path(s).is_dir() else s), s) for s in sources]
+        source = gr.Dropdown(titled, value=first, label="Data set")
+        model = gr.Dropdown(models, value=shown, label="Model")
+    methods = methods_for(shown)
+    summary = gr.HTML(render.overview(gallery(first), shown))
+    with gr.Row(elem_id="explorer-filter"):
+        outcome = gr.Dropdown(list(OUTCOMES), value="all", label="Show")
+        order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="In order")
+        low = gr.Slider(0, 100, value=0, step=1, label="Sure from, %")
+        high = gr.Slider(0, 100, value=100, step=1, label="to, %")
+    grid = gr.HTML(
+        pairs(first, shown, "all", ORDERS[0], 0, 100, "", 0),
+        js_on_load=(ASSETS / "explorer.js").read_text(encoding="utf-8"),
+        elem_id="explorer-grid",
+    )
+    said = gr.HTML()
+    method = gr.Radio(methods, value=methods[0][1], label="Why?", elem_id="explorer-method")
+    view = gr.HTML(render.waiting(WAITING), elem_id="explorer-maps", elem_classes="xfv-holder")
+
+    chosen: list[Any] = [source, model, outcome, order, low, high, method, page]
+    to_list = (pairs, chosen, grid)
+    to_open = (open_pair, [source, model, method, row], [said, view])
+    quietly: dict[str, Any] = {**SILENT, "trigger_mode": "always_last"}
+    renewed = (choose_model, [source, model], [summary, method])
+    for event in (
+        model.input(*renewed, **quietly),
+        # its first model may have the same name: nothing would tell that anything changed
+        source.input(choose_source, source, model, **quietly).then(*renewed, **quietly),
+    ):
+        event.then(
+            none_open, [source, model, listed], [listed, page, row, said, view], **quietly
+        ).then(*to_list, **quietly)
+    gr.on(
+        [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
+    ).then(*to_list, **quietly)
+    grid.input(turned_to, None, page, **quietly).then(*to_list, **quietly)
+    opening = grid.select(picked, None, row, **quietly)
+    opening.then(*to_open, show_progress="hidden", **MAPS)
+    method.input(*to_open, show_progress="hidden", **MAPS)

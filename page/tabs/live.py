@@ -1,0 +1,59 @@
+"""A camera held against a reference photo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from page import ASSETS
+from page import html as render
+from page.server.limits import admit
+from page.widgets import VERDICTS, Upload, data_of, photo_widget, verifier
+from xfv_core import XfvError
+from xfv_core.live import Live, LiveError
+
+live = Live(verifier)
+
+
+def live_reference(photo: Upload, request: gr.Request) -> str:
+    """The reference face under a secret of its own, for the camera's frames to name."""
+    if not photo:
+        return ""
+    try:
+        admit(request, "verdict")
+        return f'<i data-token="{live.open(photo)}"></i>'
+    except XfvError as problem:
+        return render.camera_problem(str(problem))
+
+
+def live_frame(request: Any) -> dict[str, str]:
+    """[secret, picture as data URL, whether it is the first] -> what to show, or why to stop."""
+    match request:
+        case [str(token), str(url), bool(first)] if len(url) < 4_000_000:
+            pass
+        case _:
+            return {"stop": "This is not a picture of a camera."}
+    try:
+        return {"html": render.camera_says(live.frame(token, data_of(url), first=first))}
+    except LiveError as problem:
+        return {"stop": str(problem)}
+    except XfvError as problem:
+        return {"html": render.camera_problem(str(problem))}
+    except gr.Error as problem:
+        return {"html": render.camera_problem(problem.message)}
+
+
+def live_camera() -> None:
+    """A reference photo and a camera that is held against it."""
+    with gr.Row(elem_id="live"):
+        with gr.Column(min_width=240, scale=2):
+            reference = photo_widget("Reference photo", "photo-reference")
+            known = gr.HTML(elem_id="live-reference")
+        with gr.Column(min_width=300, scale=5):
+            gr.HTML(
+                html_template=render.CAMERA,
+                js_on_load=(ASSETS / "live.js").read_text(encoding="utf-8"),
+                server_functions=[live_frame],
+            )
+    reference.change(live_reference, reference, known, **VERDICTS)

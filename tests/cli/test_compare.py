@@ -1,0 +1,174 @@
+"""The command line says what the verifier says, and problems in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.launch import run_processes
+from xfv_core import Verifier
+from xfv_core.cli import app
+from xfv_core.faces import TEMPLATE, cut, similarity
+from xfv_core.weights.manifest import MANIFEST_PATH, load_manifest, save_manifest
+
+pytestmark = pytest.mark.slow
+runner = CliRunner()
+
+
+def test_verify_prints_the_verdict_as_json(examples: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "obama3.jpg")]
+    verdict = json.loads(runner.invoke(app, ["verify", *pair, "--json"]).stdout)
+    assert verdict["same"] and verdict["model"] == "sface"
+    sentence = runner.invoke(app, ["verify", *pair]).stdout
+    assert sentence.startswith("Same person")
+
+
+def test_explain_writes_a_picture_and_says_what_is_on_it(examples: Path, tmp_path: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "biden.jpg")]
+    out = tmp_path / "maps.png"
+    result = runner.invoke(app, ["explain", *pair, "--preset", "fast", "--out", str(out)])
+    assert result.stdout.startswith("First photo: ")
+    with Image.open(out) as picture:
+        assert picture.width > 600
+
+
+def test_explain_by_patches_gives_summands_that_add_up(examples: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "obama2.jpg")]
+    command = ["explain", *pair, "--method", "patches", "--json"]
+    found = json.loads(runner.invoke(app, command).stdout)
+    assert found["verdict"]["model"] == "rrf56"
+    for side in ("a", "b"):
+        summands = found["contributions"][side]
+        assert sum(summands) == pytest.approx(found["similarity"], abs=1e-5)
+        assert sum(summands) == pytest.approx(found["verdict"]["similarity"], abs=1e-5)
+
+
+@pytest.mark.parametrize("measurement", ["fidelity", "patch-lfw"])
+def test_two_processes_find_the_figures_of_one(
+    measurement: str, examples: Path, tmp_path: Path
+) -> None:
+    verifier = Verifier()
+    for name in ("obama", "obama2", "biden"):
+        (face,) = verifier.face_pictures(examples / f"{name}.jpg")
+        (tmp_path / name[:5]).mkdir(exist_ok=True)
+        Image.fromarray(face).save(tmp_path / name[:5] / f"{name}.png")
+    first, second, other = "obama/obama.png", "obama/obama2.png", "biden/biden.png"
+    rows = [
+        f"{first},{second},1",
+        f"{second},{first},1",
+        f"{first},{other},0",
+        f"{other},{second},0",
+    ]
+    (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
+    command = [measurement, "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
+    command += ["--on", "both", "--method", "xssab", "--method", "gradcam", "--out"]
+    found = []
+    for count in (1, 2):  # each with one thread: the number of threads moves the last digits
+        out, kept = tmp_path / str(count), tmp_path / f"kept-{count}.json"
+        program = ["-m", "xfv_core", *command, str(out), "--result", str(kept)]
+        assert run_processes(count, program) == 0
+        assert all((out / f"rows-{i}.jsonl").read_text().split() for i in range(count))
+        found.append(json.loads(kept.read_text()))
+    one, two = found
+    assert figures(one) == figures(two)
+    assert one["n"] == 4 and one["command"].startswith(f"python -m xfv_core {measurement} --model")
+
+
+def figures(summary: Any) -> Any:
+    """Everything but the seconds, to six digits."""
+    if isinstance(summary, dict):
+        return {k: figures(v) for k, v in summary.items() if k != "seconds_per_pair"}
+    if isinstance(summary, list):
+        return [figures(item) for item in summary]
+    return round(summary, 6) if isinstance(summary, float) else summary
+
+
+def test_explain_by_parts_gives_a_row_per_part(examples: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "obama2.jpg")]
+    command = ["explain", *pair, "--method", "parts"]
+    found = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
+    assert found["verdict"]["model"] == "ecnet"
+    assert {"left eye", "right eye", "mouth"} <= {row["part"] for row in found["parts"]}
+    assert runner.invoke(app, command).stdout.startswith("For: ")
+
+
+def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
+    examples: Path, tmp_path: Path
+) -> None:
+    names = ("obama.jpg", "biden.jpg", "astronaut.jpg")
+    (tmp_path / "photos").mkdir()
+    for name in names:
+        shutil.copy(examples / name, tmp_path / "photos")
+    mine = tmp_path / "weights.json"
+    save_manifest(load_manifest(), mine)
+    before = MANIFEST_PATH.read_bytes()
+    data = training_folder(tmp_path, [examples / name for name in names])
+    command = ["parts", "--data", str(data), "--people", "2", "--store", "--manifest", str(mine)]
+    command += ["--photos", str(tmp_path / "photos"), "--atlas", str(tmp_path / "atlas.png")]
+    found = json.loads(runner.invoke(app, command).stdout)
+    assert found["LFW, aligned"]["metrics"]["n"] == len(names)
+    assert json.loads(mine.read_text())["models"]["ecnet"]["parts"]["sets"] == found
+    assert MANIFEST_PATH.read_bytes() == before
+    with Image.open(tmp_path / "atlas.png") as picture:
+        assert picture.width == 12 * 28
+
+
+def training_folder(folder: Path, photos: list[Path]) -> Path:
+    """The faces of these photos as a training folder keeps them, all of person 1."""
+    verifier = Verifier()
+    rows = ["index,shard,file,label"]
+    with tarfile.open(folder / "faces_train-000.tar", "w") as tar:
+        for i, path in enumerate(photos):
+            photo, (face, *_) = verifier.faces(path)
+            matrix = similarity(face.landmarks.astype(float), TEMPLATE + 12)
+            pixels = cut(photo.pixels, matrix, face.landmarks, 136).pixels
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+            tar.add(folder / f"{i}.png", f"{i}.png")
+            rows.append(f"{i},0,{i}.png,1")
+    (folder / "faces_train.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_parts_of_a_network_without_channels_are_refused(tmp_path: Path) -> None:
+    command = ["parts", "--data", str(tmp_path), "--photos", str(tmp_path), "--model", "sface"]
+    assert "no channels" in str(runner.invoke(app, command).exception)
+
+
+def test_models_lists_the_manifest() -> None:
+    rows = json.loads(runner.invoke(app, ["models", "--json"]).stdout)
+    bundled = [row["name"] for row in rows if row["bundled"]]
+    assert bundled == ["sface", "rrf56", "rrf28", "rrf_regions", "ecnet", "full112"]
+
+
+def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_path: Path) -> None:
+    rows = ["obama.jpg,obama2.jpg,1", "obama2.jpg,obama3.jpg,1", "obama.jpg,biden.jpg,0"]
+    rows = [
+        ",".join(str(examples / part) if ".jpg" in part else part for part in row.split(","))
+        for row in rows
+    ]
+    (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
+    command = ["evaluate", "--pairs", str(tmp_path / "pairs.csv"), "--json"]
+    command += ["--result", str(tmp_path / "kept.json")]
+    table = json.loads(runner.invoke(app, command).stdout)
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert table.items() <= kept.items() and {"protocol", "command", "seed"} <= set(kept)
+    assert table["n"] == 3
+    assert table["accuracy"]["mean"] == 1
+    assert 0 < table["accuracy"]["low"] < 1
+
+
+def test_a_problem_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear Sir or Madam")
+    command = [sys.executable, "-m", "xfv_core", "verify", *[str(tmp_path / "letter.jpg")] * 2]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "not a photo" in result.stderr

@@ -1,0 +1,46 @@
+"""The peers compute what ours compute, so that a race compares only speed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tests.evaluation.speed.test_bench import Small, photos
+from xfv_core.evaluation.speed.peers import Pair, plain_xface
+from xfv_core.explain.fidelity import agreement
+from xfv_core.explain.occlusion import Occlusion
+
+
+class Coarse(Small):
+    """112 px photos, of which it sees 8 x 8 means."""
+
+    input_size = 112
+
+    def embed(self, x: Tensor) -> Tensor:
+        means = functional.avg_pool2d(x - 0.4, 14).flatten(1)  # (B, 192)
+        weights = torch.randn(192, 5, generator=torch.Generator().manual_seed(4))
+        return functional.normalize(means @ weights, dim=1)
+
+    def chain(self) -> None:
+        """The layers of ``Small`` are not what is computed here."""
+
+
+def test_xface_written_out_gives_the_maps_of_our_paper_preset() -> None:
+    model, seen = Coarse(), []
+
+    def embed(x: Tensor) -> Tensor:
+        seen.append(len(x))
+        return model.embed(x)
+
+    plain = plain_xface(embed, photos(112))
+    *_, ours = Occlusion(preset="paper", bfloat16=False)(model, *photos(112))
+    assert np.allclose(plain.a, ours.a, atol=1e-4) and np.allclose(plain.b, ours.b, atol=1e-4)
+    assert sum(seen) == 2 + 2 * 1130
+
+
+def test_maps_are_compared_as_they_are_shown() -> None:
+    pair = Pair(Small(), torch.rand(2, 3, 28, 28), 0.3)
+    rho = agreement(pair.maps("xssab"), pair.maps("xssab"))
+    assert rho is not None and abs(rho - 1) < 1e-9

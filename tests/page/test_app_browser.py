@@ -1,0 +1,301 @@
+"""The page as a person meets it: a real server, headless Chromium, a fake webcam."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image, ImageOps
+from playwright.sync_api import Page, expect
+
+from tests.faces.bad_images import bad_images
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120_000  # ms; a limit for a hung page, not a figure
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+ANSWER, MAPS = "#answer .xfv-answer", "#maps .xfv-maps"
+
+
+def upload(page: Page, **photos: Path) -> None:
+    for side, photo in photos.items():
+        page.set_input_files(f"#photo-{side} input[type=file]", photo)
+
+
+def test_two_uploads_give_verdict_maps_words_and_fidelity(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+    expect(page.locator(ANSWER)).to_contain_text(re.compile(r"9\d(\.\d+)? % sure"))
+    expect(page.locator(f"{MAPS} .trust")).to_contain_text("than chance")
+    expect(page.locator(f"{MAPS} .say")).to_contain_text("First photo:")
+    assert page.locator(f"{MAPS} .on-crop img.over").count() == 2
+
+
+def test_one_click_on_an_example_gives_an_answer(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Thumbnail 4").click()
+    expect(page.locator(ANSWER)).to_contain_text("Different people")
+
+
+def test_changing_the_method_in_mid_map_shows_the_new_method(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "biden.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Different people")
+    page.get_by_role("tab", name="Gradients").click()
+    expect(page.locator(f"{MAPS} .xfv-legend")).to_contain_text("gradient")
+    expect(page.locator(f"{MAPS} .trust")).to_be_visible()
+    expect(page.locator(f"{MAPS} .say")).to_contain_text("different")
+
+
+def test_the_finished_figure_is_saved_as_png_and_as_jpeg(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama3.jpg")
+    for kind, word in (("PNG", "PNG"), ("JPEG", "JPEG")):
+        button = page.get_by_text(f"Save {word}")
+        expect(button).to_be_enabled()
+        with page.expect_download() as download:
+            button.click()
+        with Image.open(download.value.path()) as picture:
+            assert picture.format == kind
+            assert picture.width > 600
+
+
+def test_the_map_can_be_laid_over_the_whole_photo(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(f"{MAPS} .trust")).to_be_visible()
+    page.get_by_label("Whole photo").check()
+    expect(page.locator(f"{MAPS} .on-photo")).to_be_visible()
+    expect(page.locator(f"{MAPS} .on-crop")).to_be_hidden()
+
+
+def test_the_other_of_two_faces_can_be_picked(
+    open_page: Callable[..., Page], examples: Path, tmp_path: Path
+) -> None:
+    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
+        together = Image.new("RGB", (1000, 600))
+        together.paste(ImageOps.contain(one, (500, 600)), (0, 0))
+        together.paste(ImageOps.contain(two, (500, 400)), (500, 0))
+    together.save(tmp_path / "two.jpg")
+    page = open_page()
+    upload(page, a=tmp_path / "two.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("2 faces found")
+    first = page.locator(f"{ANSWER} .verdict").inner_text()
+    page.locator("#faces-a").get_by_role("button", name="Thumbnail 2").click()
+    expect(page.locator(f"{ANSWER} .verdict")).not_to_have_text(first)
+
+
+def test_a_picked_patch_shows_what_it_met_and_the_sum_is_a_sum(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+    page.get_by_role("tab", name="Patches").click()
+    said = page.locator(f"{MAPS} .say")
+    expect(said).to_contain_text(re.compile(r"Similarity 0\.\d{3} - threshold 0\.\d{3} = \+0\."))
+    expect(page.locator(f"{MAPS} .xfv-by")).to_contain_text("% sure")
+    expect(page.locator(f"{MAPS} .trust")).to_be_visible()
+    page.locator(f"{MAPS} .xfv-bars button").first.focus()
+    page.keyboard.press("Enter")
+    match = page.locator(f"{MAPS} .xfv-match")
+    expect(match).to_contain_text("This patch of the first photo")
+    assert page.locator(f"{MAPS} [data-marks=b] circle").count() == 64
+    page.locator(f"{MAPS} .on-crop [data-side=b][data-patch='27']").click()
+    expect(match).to_contain_text("This patch of the second photo")
+    assert page.locator(f"{MAPS} [data-marks=a] circle").count() == 64
+    page.get_by_label("raw:").check()
+    expect(said).to_contain_text(re.compile(r"Similarity 0\.\d{3}\.\nFirst photo: \+0\."))
+    assert page.locator(f"{MAPS} [data-marks=a] circle").count() == 64  # what was picked stays
+
+
+def test_a_chosen_part_shows_where_its_channel_fires(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Thumbnail 1").click()
+    expect(page.locator(ANSWER)).to_contain_text("Same person", timeout=PATIENCE)
+    page.get_by_role("tab", name="Parts").click()
+    lines = page.locator("#maps .xfv-parts button")
+    expect(lines.filter(has_text="mouth")).to_be_visible(timeout=PATIENCE)
+    lines.filter(has_text="mouth").click()
+    for side in ("a", "b"):
+        dots = page.locator(f"#maps .on-crop [data-channel-map={side}] circle")
+        expect(dots.first).to_be_attached()
+        heights = [float(dot.get_attribute("cy") or 0) for dot in dots.all()]
+        assert max(heights) > 7  # of 14 rows: the mouth is in the lower half
+    expect(page.locator("#maps .xfv-match")).to_contain_text("mouth")
+    expect(page.locator("#maps")).to_have_text(re.compile("For: |Against: "))
+
+
+def test_the_models_tab_shows_cards_reliability_and_the_atlas(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Models").click()
+    cards = page.locator(".xfv-models details")
+    expect(cards.first).to_contain_text("SFace")
+    expect(cards.first.locator(".xfv-reliability circle").first).to_be_visible()
+    channels = cards.filter(has=page.locator(".atlas"))
+    channels.locator("summary").click()
+    tile = channels.locator(".atlas li").first
+    expect(tile).to_be_visible()
+    assert "data:image/png" in tile.locator("i").evaluate(
+        "e => getComputedStyle(e).backgroundImage"
+    )
+
+
+def test_the_live_camera_gives_verdicts_at_a_rate_and_stops_when_its_tab_is_left(
+    open_page: Callable[..., Page], examples: Path, tmp_path: Path
+) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Live camera").click()
+    start = page.get_by_role("button", name="Start the camera")
+    said = page.locator(".xfv-live .said")
+    start.click()
+    expect(said).to_contain_text("Choose a reference photo first")
+    page.set_input_files("#photo-reference input[type=file]", examples / "obama.jpg")
+    page.locator("#live-reference [data-token]").wait_for(state="attached")
+    start.click()
+    expect(said).to_contain_text("Same person")
+    expect(page.locator(".xfv-live .rate")).to_contain_text("frames a second")
+    assert said.locator("img").count() == 2
+    page.get_by_role("tab", name="Two photos").click()
+    page.get_by_role("tab", name="Live camera").click()
+    expect(said).to_contain_text("Stopped because the tab was left")
+    expect(start).to_be_visible()
+
+
+def test_a_webcam_shot_is_compared(open_page: Callable[..., Page], examples: Path) -> None:
+    page = open_page()
+    upload(page, a=examples / "obama.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Now the second face")
+    page.locator("#photo-b").get_by_label("Capture from camera").click()
+    page.locator("#photo-b").get_by_text("Click to Access Webcam").click()
+    page.locator("#photo-b").get_by_label("capture photo").click()
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+
+
+def test_a_photo_without_a_face_is_said_in_words_and_can_be_replaced(
+    open_page: Callable[..., Page], examples: Path, tmp_path: Path
+) -> None:
+    Image.radial_gradient("L").convert("RGB").save(tmp_path / "ball.png")
+    page = open_page()
+    upload(page, a=tmp_path / "ball.png", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("No face")
+    page.locator("#photo-a").get_by_label("Remove").or_(
+        page.locator("#photo-a").get_by_label("Clear")
+    ).first.click()
+    upload(page, a=examples / "obama.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+
+
+def test_a_file_that_is_no_photo_is_said_in_words(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    (tmp_path / "letter.png").write_text("Dear Sir or Madam")
+    page = open_page()
+    upload(page, a=tmp_path / "letter.png")
+    expect(page.locator(ANSWER)).to_contain_text("not a photo")
+
+
+def test_on_a_phone_photos_stand_side_by_side_and_the_answer_is_above_the_fold(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page(PHONE)
+    upload(page, a=examples / "obama.jpg", b=examples / "obama2.jpg")
+    expect(page.locator(ANSWER)).to_contain_text("Same person")
+    left, right = (page.locator(f"#photo-{side}").bounding_box() for side in "ab")
+    sure = page.locator(f"{ANSWER} .sure").bounding_box()
+    assert left and right and sure
+    assert left["y"] == right["y"] and left["x"] + left["width"] <= right["x"]
+    assert sure["y"] + sure["height"] < PHONE["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_dark_mode_is_dark_with_light_text(open_page: Callable[..., Page]) -> None:
+    page = open_page(dark=True)
+    ink, paper = page.evaluate(
+        "(() => { const s = getComputedStyle(document.querySelector('.xfv-answer .verdict'));"
+        "const p = getComputedStyle(document.querySelector('.xfv-answer'));"
+        "return [s.color, p.backgroundColor] })()"
+    )
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper))
+    assert light - dark > 300
+
+
+def test_the_browser_is_told_to_ask_nobody_else(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    refused: list[str] = []
+    page.on("console", lambda line: refused.append(line.text))
+    failed = page.evaluate("fetch('https://example.com').then(() => false, () => true)")
+    assert failed and "Content Security Policy" in " ".join(refused)
+
+
+def test_bad_files_get_a_sentence_through_the_api_and_the_server_lives(
+    server: str, examples: Path, tmp_path: Path
+) -> None:
+    client = Client(server, verbose=False)
+    good = handle_file(examples / "obama.jpg")
+    hostile = bad_images()
+    assert len(hostile) >= 25
+    for name, data in hostile.items():
+        (tmp_path / "photo").write_bytes(data)
+        with pytest.raises((AppError, httpx.HTTPStatusError)) as problem:
+            client.predict(
+                handle_file(tmp_path / "photo"), good, "sface", "balanced", api_name="/verify"
+            )
+        said = str(problem.value)
+        assert said.startswith("The first photo: ") or "413" in said, f"{name}: {said}"
+        assert "\n" not in said
+    verdict = client.predict(good, good, "sface", "balanced", api_name="/verify")
+    assert verdict["same"]
+
+
+def test_programs_find_three_endpoints_and_what_they_promise(server: str, examples: Path) -> None:
+    client = Client(server, verbose=False)
+    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/verify", "/explain", "/models"}
+    known = {model["name"]: model["methods"] for model in client.predict(api_name="/models")}
+    assert "patches" in known["rrf56"] and "parts" in known["ecnet"]
+    a, b = handle_file(examples / "obama.jpg"), handle_file(examples / "biden.jpg")
+    said, picture = client.predict(a, b, "patches", api_name="/explain")
+    assert sum(said["contributions"]["a"]) == pytest.approx(said["similarity"], abs=1e-5)
+    with Image.open(picture) as figure:
+        assert figure.format == "PNG" and figure.width > 600
+    for method, model in (("random", ""), ("patches", "sface"), ("occlusion", "nobody")):
+        with pytest.raises(AppError) as problem:
+            client.predict(a, b, method, model, api_name="/explain")
+        assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{"path": "/etc/passwd"}, {"path": str(ROOT / "examples" / "obama.jpg")}, {"path": "../x.png"}],
+)
+def test_files_of_the_server_are_not_read(server: str, examples: Path, payload: object) -> None:
+    client = Client(server, verbose=False)
+    good = handle_file(examples / "obama.jpg")
+    with pytest.raises((AppError, ValueError)):
+        client.predict(payload, good, "sface", "balanced", api_name="/verify")
+
+
+def test_a_data_url_goes_through_the_same_loader(server: str, examples: Path) -> None:
+    client = Client(server, verbose=False)
+    good = handle_file(examples / "obama.jpg")
+    bomb = {"url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError, match="The first photo: "):
+        client.predict(bomb, good, "sface", "balanced", api_name="/verify")

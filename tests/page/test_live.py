@@ -1,0 +1,114 @@
+"""A camera against a reference: the same verdict as two photos, few seats, limited time."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+
+from xfv_core import Verifier, live
+from xfv_core.faces import NoFaceError
+from xfv_core.faces.images import ImageError
+from xfv_core.live import LIVE_SECONDS, SEATS, SHOWN, Live, LiveError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Verifier:
+    return Verifier()
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(live, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def cameras(verifier: Verifier, clock: Clock) -> Live:
+    return Live(verifier)
+
+
+def frame_of(photo: Path) -> bytes:
+    memory = io.BytesIO()
+    with Image.open(photo) as image:
+        ImageOps.pad(image.convert("RGB"), (640, 480)).save(memory, "JPEG", quality=90)
+    return memory.getvalue()
+
+
+def test_a_frame_gets_the_verdict_that_two_photos_get(
+    cameras: Live, verifier: Verifier, examples: Path
+) -> None:
+    token = cameras.open(examples / "obama.jpg")
+    model = verifier.default_model("patches")
+    for name, same in (("obama2.jpg", True), ("biden.jpg", False)):
+        frame = cameras.frame(token, frame_of(examples / name), first=True)
+        photos = verifier.verify(examples / "obama.jpg", examples / name, model=model)
+        assert frame.verdict.same is photos.same is same
+        assert frame.verdict.similarity == pytest.approx(photos.similarity, abs=0.08)
+        assert frame.reference.shape == frame.camera.shape == (SHOWN, SHOWN, 3)
+
+
+def test_a_frame_is_remembered_nowhere(cameras: Live, verifier: Verifier, examples: Path) -> None:
+    token = cameras.open(examples / "obama.jpg")
+    before = len(verifier._recent)
+    for name in ("obama2.jpg", "obama3.jpg"):
+        cameras.frame(token, frame_of(examples / name), first=True)
+    assert len(verifier._recent) == before
+
+
+def test_the_camera_stops_after_its_time_and_may_start_again(
+    cameras: Live, clock: Clock, examples: Path
+) -> None:
+    token, picture = cameras.open(examples / "obama.jpg"), frame_of(examples / "obama2.jpg")
+    cameras.frame(token, picture, first=True)
+    clock.now += LIVE_SECONDS - 1
+    cameras.frame(token, picture)
+    clock.now += 2
+    with pytest.raises(LiveError, match="Stopped after"):
+        cameras.frame(token, picture)
+    cameras.frame(token, picture, first=True)
+
+
+def test_there_are_few_seats_and_a_quiet_camera_leaves_its(
+    cameras: Live, clock: Clock, examples: Path
+) -> None:
+    picture = frame_of(examples / "obama2.jpg")
+    *seated, late = (cameras.open(examples / "obama.jpg") for _ in range(SEATS + 1))
+    for token in seated:
+        cameras.frame(token, picture, first=True)
+    with pytest.raises(LiveError, match="in use"):
+        cameras.frame(late, picture, first=True)
+    clock.now += live.QUIET + 0.1
+    cameras.frame(late, picture, first=True)
+
+
+def test_a_bad_frame_is_said_and_the_next_one_is_compared(cameras: Live, examples: Path) -> None:
+    token = cameras.open(examples / "obama.jpg")
+    blank = io.BytesIO()
+    Image.new("RGB", (640, 480), "grey").save(blank, "JPEG")
+    with pytest.raises(NoFaceError):
+        cameras.frame(token, blank.getvalue(), first=True)
+    with pytest.raises(ImageError):
+        cameras.frame(token, b"no picture")
+    with pytest.raises(LiveError, match="too large"):
+        cameras.frame(token, bytes(live.MAX_FRAME_BYTES + 1))
+    assert cameras.frame(token, frame_of(examples / "obama2.jpg")).verdict.same
+
+
+def test_without_its_reference_nothing_is_compared(cameras: Live, examples: Path) -> None:
+    with pytest.raises(LiveError, match="choose it again"):
+        cameras.frame("guess", frame_of(examples / "obama.jpg"), first=True)
+    with pytest.raises(ImageError):
+        cameras.open(b"no picture")

@@ -1,0 +1,300 @@
+"""Publishing to a Hub on loopback: what arrives, what is noted, and every way to be refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import constants
+from typer.testing import CliRunner
+
+from tests.weights.hub_server import HubServer
+from tests.weights.test_hub import DATA, FILE, card_for, is_right
+from xfv_core.cli import compare as command_line
+from xfv_core.publish import PublishError, publish_model
+from xfv_core.weights import manifest
+from xfv_core.weights.hub import ROOT, WeightsError, load_tensors
+from xfv_core.weights.manifest import Manifest, load_manifest, save_manifest
+
+REPO = "mine/net"
+TOKEN = "hf_mine"
+PATHS = ["README.md", "config.json", "model.safetensors"]
+CARD = replace(card_for(DATA), hub=None, bundled="weights/net.safetensors")
+MANIFEST = Manifest("net", {"net": CARD})
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.token = TOKEN
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the Hub here has no Xet storage
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "net.safetensors").write_bytes(DATA)
+    return tmp_path
+
+
+@pytest.fixture
+def publish(hub: HubServer, root: Path) -> Any:
+    return partial(publish_model, MANIFEST, "net", REPO, root=root, endpoint=hub.endpoint)
+
+
+# --- what arrives -------------------------------------------------------------------------------
+
+
+def test_a_fresh_install_loads_what_was_published(
+    hub: HubServer, publish: Any, tmp_path: Path
+) -> None:
+    noted = tmp_path / "noted.json"
+    save_manifest(MANIFEST.changed("net", hub=publish().hub, bundled=None), noted)
+    assert is_right(load_tensors(load_manifest(noted).card("net"), endpoint=hub.endpoint))
+
+
+def test_one_commit_holds_card_config_and_weights(hub: HubServer, publish: Any) -> None:
+    sent = publish()
+    assert hub.written.files == {REPO: dict(sent.files)}
+    assert sorted(sent.files) == PATHS
+    assert sent.files["model.safetensors"] == DATA
+    assert hub.written.commits == 1
+    assert (sent.hub.repo_id, sent.hub.revision) == (REPO, hub.written.head(REPO))
+    assert json.loads(sent.files["config.json"]) == {
+        "name": "net",
+        "arch": "net",
+        "config": {},
+        "input": {"size": 8, "crop": "template", "normalisation": "x", "margin": 0},
+        "version": "0.1.0",
+    }
+
+
+def test_the_token_goes_to_the_hub_only(hub: HubServer, publish: Any) -> None:
+    publish()
+    assert [r.authorization for r in hub.requests if r.method == "PUT"] == [None]
+    assert {r.authorization for r in hub.requests if r.method != "PUT"} == {f"Bearer {TOKEN}"}
+
+
+def test_an_existing_repository_gets_another_commit(hub: HubServer, publish: Any) -> None:
+    hub.written.files[REPO] = {"README.md": b"old", "LICENSE": b"kept"}
+    sent = publish()
+    assert hub.written.files[REPO] == {**sent.files, "LICENSE": b"kept"}
+
+
+def test_publishing_the_same_again_changes_nothing(hub: HubServer, publish: Any) -> None:
+    first, second = publish(), publish()
+    assert first == second
+    assert hub.written.commits == hub.count("PUT") == 1
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_new_repository_is_private_if_asked(hub: HubServer, publish: Any, private: bool) -> None:
+    publish(private=private)
+    assert (REPO in hub.written.private) is private
+
+
+def test_a_model_that_is_on_the_hub_only_gets_a_new_card(hub: HubServer, root: Path) -> None:
+    hub.add(FILE.repo_id, FILE.revision, FILE.filename, DATA)
+    known = MANIFEST.changed("net", hub=FILE, bundled=None, notes="measured anew")
+    sent = publish_model(known, "net", FILE.repo_id, root=root, endpoint=hub.endpoint)
+    assert sent.hub != FILE
+    assert "measured anew" in hub.written.files[FILE.repo_id]["README.md"].decode()
+    assert sent.files["model.safetensors"] == DATA
+
+
+# --- what does not ------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_what_would_be_sent_without_token_or_request(
+    hub: HubServer, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    planned = publish(dry_run=True)
+    assert planned.hub is None and hub.count() == 0
+    listed = f"model.safetensors: {len(DATA):,} bytes, sha256 {CARD.sha256}"
+    assert planned.listing.splitlines()[-1] == listed
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert publish().files == planned.files
+
+
+def test_the_weights_of_others_are_not_published(hub: HubServer, root: Path) -> None:
+    with pytest.raises(PublishError, match="facenet are those of py-feat/facenet"):
+        publish_model(load_manifest(), "facenet", REPO, endpoint=hub.endpoint)
+    assert hub.count() == 0
+
+
+@pytest.mark.parametrize("repo_id", ["net", "a/b/c", "mine/", "a b/c", "mine/a--b", "é/a", "m/a."])
+def test_a_name_that_the_hub_would_not_take_is_one_sentence(
+    hub: HubServer, root: Path, repo_id: str
+) -> None:
+    with pytest.raises(PublishError, match="is not an OWNER/NAME"):
+        publish_model(MANIFEST, "net", repo_id, root=root, dry_run=True)
+
+
+def test_no_token_is_one_sentence_that_says_how(
+    hub: HubServer, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(PublishError, match="set HF_TOKEN or run hf auth login"):
+        publish()
+    assert hub.count() == 0
+
+
+def test_a_wrong_token_is_one_sentence_with_what_the_hub_said(
+    hub: HubServer, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_another")
+    said = rf"Could not publish {REPO} at {hub.endpoint} \(Invalid username or password"
+    with pytest.raises(PublishError, match=said) as caught:
+        publish()
+    assert "hf_another" not in str(caught.value)
+
+
+@pytest.mark.parametrize("step", ["create", "validate-yaml", "preupload", "batch", "lfs", "commit"])
+def test_a_refusal_at_any_step_is_one_sentence(hub: HubServer, publish: Any, step: str) -> None:
+    hub.denied = step
+    with pytest.raises(PublishError, match="You are not allowed to write here") as caught:
+        publish()
+    assert "\n" not in str(caught.value)
+    assert hub.written.commits == 0
+
+
+def test_a_hub_in_trouble_is_one_sentence(hub: HubServer, publish: Any) -> None:
+    hub.fault = "server_error"
+    with pytest.raises(PublishError, match="500"):
+        publish()
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "http://no.such.host.invalid", "http://:::"])
+def test_an_endpoint_that_cannot_be_is_one_sentence(publish: Any, endpoint: str) -> None:
+    with pytest.raises(PublishError, match=f"at {endpoint} ") as caught:
+        publish(endpoint=endpoint)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_out_of_reach_is_one_sentence(hub: HubServer, publish: Any) -> None:
+    with pytest.raises(PublishError, match="refused"):
+        publish(endpoint=hub.refused)
+
+
+def test_other_weights_than_the_pinned_ones_are_not_sent(
+    hub: HubServer, publish: Any, root: Path
+) -> None:
+    (root / "weights" / "net.safetensors").write_bytes(DATA[:-1] + b"\1")
+    with pytest.raises(WeightsError, match="damaged"):
+        publish()
+    assert hub.count() == 0
+
+
+def test_weights_that_change_after_the_check_are_not_sent(
+    hub: HubServer, publish: Any, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root / "weights" / "net.safetensors"
+    monkeypatch.setattr(
+        "xfv_core.publish.load_tensors", lambda *_, **__: path.write_bytes(b"another")
+    )
+    with pytest.raises(PublishError, match="not the file that the manifest pins"):
+        publish()
+    assert hub.count() == 0
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the manifest, which is the one that commands read and write."""
+    path = tmp_path / "weights.json"
+    entry = load_manifest().changed("sface", hub=None)
+    monkeypatch.setattr(manifest, "MANIFEST_PATH", path)
+    save_manifest(entry)
+    return path
+
+
+COMMAND = ["publish", "--model", "sface", "--repo-id", "mine/sface"]
+
+
+def test_a_dry_run_prints_files_and_card_and_changes_nothing(
+    hub: HubServer, weights_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.delenv("HF_TOKEN")
+    before = weights_json.read_bytes()
+    printed = CliRunner().invoke(command_line.app, [*COMMAND, "--dry-run"]).stdout
+    assert [line.split(":")[0] for line in printed.splitlines()[:3]] == PATHS
+    assert load_manifest().card("sface").sha256 in printed and "# SFace" in printed
+    assert weights_json.read_bytes() == before
+    assert hub.count() == 0
+
+
+def test_the_revision_is_noted_and_the_model_then_comes_from_the_hub(
+    hub: HubServer, weights_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = weights_json.read_text()
+    with monkeypatch.context() as environment:
+        environment.setattr(constants, "ENDPOINT", hub.endpoint)
+        result = CliRunner().invoke(command_line.app, COMMAND)
+    assert result.exit_code == 0, result.output
+    revision = hub.written.head("mine/sface")
+    place = {"repo_id": "mine/sface", "revision": revision, "filename": "model.safetensors"}
+    noted = json.loads(weights_json.read_text())
+    assert noted["models"]["sface"]["hub"] == place
+    noted["models"]["sface"]["hub"] = None
+    assert noted == json.loads(before)
+    card = load_manifest().card("sface")
+    here = load_tensors(replace(card, hub=None))
+    there = load_tensors(replace(card, bundled=None), endpoint=hub.endpoint)
+    assert here.keys() == there.keys()
+    assert all(torch.equal(here[name], there[name]) for name in here)
+
+
+def test_a_refusal_is_one_line_and_leaves_the_manifest_alone(
+    hub: HubServer, weights_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(sys, "argv", ["xfv", *COMMAND])
+    hub.denied = "commit"
+    before = weights_json.read_bytes()
+    with pytest.raises(SystemExit) as stopped:
+        command_line.main()
+    assert str(stopped.value).startswith("Could not publish mine/sface")
+    assert "\n" not in str(stopped.value)
+    assert weights_json.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_endpoint_and_token_of_the_environment_are_used(hub: HubServer, root: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; "
+        "from tests.publish.test_publish import MANIFEST, REPO; "
+        "from xfv_core.publish import publish_model; "
+        "publish_model(MANIFEST, 'net', REPO, root=Path(sys.argv[1]))"
+    )
+    settings = {
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_CACHE": str(root / "cache"),
+    }
+    command = [sys.executable, "-c", code, str(root)]
+    subprocess.run(command, env={**os.environ, **settings}, cwd=ROOT, check=True)
+    assert hub.written.files[REPO]["model.safetensors"] == DATA

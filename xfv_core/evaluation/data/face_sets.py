@@ -1,0 +1,92 @@
+"""Faces with known landmarks, cut so that they lie aligned, as served, or anyhow."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from xfv_core.evaluation.data.pairs import PhotoStore
+from xfv_core.evaluation.verdicts.calibration import decode
+from xfv_core.faces import TEMPLATE, Crop, NoFaceError, align, cut
+from xfv_core.faces import Face as DetectedFace
+from xfv_core.faces.images import Photo
+
+SHIFT, SCALE, TURN = 8.0, 0.15, 20.0  # px of a 112 px crop, relative, degrees
+MIDDLE = 134  # px of a 250 px LFW photo: as large as the face's box and its margin are
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A photo (H,W,3) uint8 RGB, its landmarks (5,2) and the unmoved crop's (2,3) matrix."""
+
+    pixels: NDArray[np.uint8]
+    landmarks: NDArray[np.floating]
+    matrix: NDArray[np.float64]
+
+
+def held_out_people(folder: Path, every: int, margin: int = 12, down: float = 8.0) -> list[Face]:
+    """The photos of a training folder whose people ``holdout_people`` = ``every`` kept out.
+
+    They are template crops with ``margin`` px around; ``down``: where the network's crop lies.
+    """
+    with (folder / "faces_train.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"]]
+    rows = [row for row in rows if int(row["label"]) % every == every - 1]
+    matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
+    faces = []
+    for shard in sorted({row["shard"] for row in rows}):
+        with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
+            names = [row["file"] for row in rows if row["shard"] == shard]
+            faces += [Face(decode(store.read(name)), TEMPLATE + margin, matrix) for name in names]
+    return faces
+
+
+def crops_of_photos(
+    files: PhotoStore,
+    find: Callable[[bytes], tuple[Photo, DetectedFace, Crop]],
+    size: int,
+    *,
+    n: int,
+    seed: int,
+) -> dict[str, list[Crop]]:
+    """``n`` photos drawn by ``seed``, each cut in three ways: moved at random about the crop that
+    ``find`` gives, aligned on the template, and the fixed square in the photo's middle."""
+    rng = np.random.default_rng(seed)
+    crops: dict[str, list[Crop]] = {"moved at random": [], "aligned": [], "middle square": []}
+    for name in tqdm(rng.permutation(files.names)[:n], desc="faces", unit="photo"):
+        try:
+            photo, face, crop = find(files.read(str(name)))
+        except NoFaceError:
+            continue
+        pixels, landmarks = photo.pixels, face.landmarks
+        moved = jittered(Face(pixels, landmarks, crop.matrix), size, rng)
+        crops["moved at random"].append(moved)
+        crops["aligned"].append(align(pixels, landmarks, size))
+        corner = (np.array(pixels.shape[1::-1]) - MIDDLE) / 2 - 0.5  # of the square, in indices
+        scale = size / MIDDLE
+        matrix = np.column_stack([np.eye(2) * scale, -scale * corner - 0.5])
+        crops["middle square"].append(cut(pixels, matrix, landmarks, size))
+    return crops
+
+
+def unmoved(face: Face, size: int) -> Crop:
+    """The face's crop as the network is served it."""
+    return cut(face.pixels, face.matrix, face.landmarks, size)
+
+
+def jittered(face: Face, size: int, rng: np.random.Generator) -> Crop:
+    """The face's crop, moved, scaled and turned at random about its middle."""
+    angle = np.deg2rad(rng.uniform(-TURN, TURN))
+    grow = 1 + rng.uniform(-SCALE, SCALE)
+    move = rng.uniform(-SHIFT, SHIFT, 2) * size / 112
+    turn = grow * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = np.full(2, (size - 1) / 2)
+    shift = turn @ (face.matrix[:, 2] - middle) + middle + move
+    matrix = np.column_stack([turn @ face.matrix[:, :2], shift])
+    return cut(face.pixels, matrix, face.landmarks, size)

@@ -1,0 +1,169 @@
+"""False matches by group: how often two strangers who resemble each other in age, sex and origin
+are taken for one person.
+
+The photos of UTKFace carry the collectors' labels (age, gender, group) but no names. All pairs
+within a cell count as impostors; the few people who occur twice make the rates an upper bound.
+Strangers of one group are more alike than strangers at large, whom the first cell mixes. Misses
+(FNMR) cannot be measured without names. Intervals: 95 %, bootstrap over photos, because pairs that
+share a photo are not independent.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xfv_core.confidence.scores import Interval
+from xfv_core.errors import XfvError
+from xfv_core.evaluation.data.pairs import PhotoStore
+from xfv_core.evaluation.verdicts.calibration import decode
+from xfv_core.models.base import FaceModel, embed_all
+
+SET = "utkface"
+ADULT = (20, 60)  # years, for the cells by group
+AGES = {"under 13": (0, 12), "13 to 19": (13, 19), "20 to 39": (20, 39), "40 to 59": (40, 59),
+        "60 and over": (60, 200)}  # fmt: skip
+MARGIN = 12  # px around the template crop in the packed photos
+FEWEST = 50  # photos of a cell
+PROTOCOL = (
+    "UTKFace, labels of its collectors; every pair of two photos of a cell counts as two people, "
+    "so the few who occur twice make the rates an upper bound; intervals by bootstrap over photos"
+)
+RESAMPLES = 300
+
+Rows = Sequence[Mapping[str, str]]
+
+
+class GroupsError(XfvError):
+    """The folder holds no labelled photos, or too few."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``fmr``: share of the ``pairs`` of ``photos`` strangers accepted, by operating point."""
+
+    name: str
+    photos: int
+    pairs: int
+    fmr: Mapping[str, float]
+    interval: Mapping[str, Interval]
+
+
+def measure_groups(
+    model: FaceModel,
+    folder: Path,
+    thresholds: Mapping[str, float],
+    *,
+    most: int = 400,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """The cells as plain data; ``most`` photos of each, drawn by ``seed``.
+
+    ``folder``: with ``faces_train.csv`` and its shards. The model takes template crops of 112 px.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = {name: _draw(rows, most, rng) for name, rows in cells(_labelled(folder))}
+    if not drawn:
+        raise GroupsError(f"{folder} has no {FEWEST} photos of {SET} with age, gender and group.")
+    embeddings = _embedded(model, folder, [row for rows in drawn.values() for row in rows])
+    found = []
+    for name, rows in drawn.items():
+        e = np.stack([embeddings[row["index"]] for row in rows])  # (n,D)
+        found.append(asdict(_cell(name, e @ e.T, thresholds, rng)))
+    return found
+
+
+def cells(rows: Rows) -> Iterator[tuple[str, Rows]]:
+    """Adults mixed, adults by group and gender, everybody by age and gender; of ``FEWEST`` or
+    more."""
+    genders = sorted({row["gender"] for row in rows})
+    yield from _enough("adults, mixed", [row for row in rows if _aged(row, ADULT)])
+    for group in sorted({row["group"] for row in rows}):
+        for gender in genders:
+            yield from _enough(
+                f"{group}, {gender}",
+                [
+                    r
+                    for r in rows
+                    if (r["group"], r["gender"]) == (group, gender) and _aged(r, ADULT)
+                ],
+            )
+    for words, ages in AGES.items():
+        for gender in genders:
+            yield from _enough(
+                f"{words}, {gender}", [r for r in rows if r["gender"] == gender and _aged(r, ages)]
+            )
+
+
+def false_matches(
+    similarities: NDArray[np.floating], threshold: float, rng: np.random.Generator
+) -> tuple[float, Interval]:
+    """FMR over the pairs of (n,n) similarities, with its interval over resampled photos."""
+    n = len(similarities)
+    accepted = (similarities >= threshold).astype(np.float64)
+    np.fill_diagonal(accepted, 0)
+    counts = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)
+    both = np.einsum("bi,ij,bj->b", counts, accepted, counts)
+    pairs = counts.sum(1) ** 2 - (counts**2).sum(1)
+    low, high = np.quantile(both / np.maximum(pairs, 1), (0.025, 0.975)).tolist()
+    return float(accepted.sum() / (n * (n - 1))), (low, high)
+
+
+def _cell(
+    name: str,
+    similarities: NDArray[np.floating],
+    thresholds: Mapping[str, float],
+    rng: np.random.Generator,
+) -> Cell:
+    n = len(similarities)
+    found = {point: false_matches(similarities, t, rng) for point, t in thresholds.items()}
+    return Cell(
+        name, n, n * (n - 1) // 2,
+        {point: rate for point, (rate, _) in found.items()},
+        {point: interval for point, (_, interval) in found.items()},
+    )  # fmt: skip
+
+
+def _labelled(folder: Path) -> Rows:
+    try:
+        with (folder / "faces_train.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["set"] == SET]
+    except (OSError, KeyError) as error:
+        raise GroupsError(f"{folder} has no faces_train.csv that can be read.") from error
+    return [row for row in rows if row["age"] and row["gender"] and row["group"]]
+
+
+def _aged(row: Mapping[str, str], ages: tuple[int, int]) -> bool:
+    return ages[0] <= float(row["age"]) <= ages[1]
+
+
+def _enough(name: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
+    if len(rows) >= FEWEST:
+        yield name, rows
+
+
+def _draw(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
+    return [rows[i] for i in sorted(rng.permutation(len(rows))[:most])]
+
+
+def _embedded(model: FaceModel, folder: Path, rows: Rows) -> dict[str, NDArray[np.float32]]:
+    """Index of each photo -> its embedding."""
+    by_shard: dict[str, dict[str, str]] = {}
+    for row in rows:
+        by_shard.setdefault(row["shard"], {})[row["index"]] = row["file"]
+    found: dict[str, NDArray[np.float32]] = {}
+    inner = slice(MARGIN, MARGIN + model.input_size)
+    for shard, files in sorted(by_shard.items()):
+        with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
+            crops = np.stack([decode(store.read(file))[inner, inner] for file in files.values()])
+        x = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+        rows_of = embed_all(model, x, fast=False).cpu().numpy()
+        found |= dict(zip(files, rows_of, strict=True))
+    return found

@@ -1,0 +1,80 @@
+"""What concurrent requests share: a short memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from cachetools import TTLCache
+
+T = TypeVar("T")
+
+
+class Recent:
+    """Results by key, at most ``size`` of them and none older than ``seconds``.
+
+    What has expired is really gone: a timer sweeps while anything is held, and what that frees, and
+    what the work before it left behind, goes back to the system. Two threads that want the same key
+    at the same time compute it once.
+    """
+
+    def __init__(self, size: int, seconds: float) -> None:
+        self._items: TTLCache[Hashable, Any] = TTLCache(size, seconds)
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._in_work: dict[Hashable, threading.Lock] = {}
+        self._sweeping = False
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The item under ``key``, made now if it is not there; what ``make`` raises is not kept."""
+        with self._lock:
+            turn = self._in_work.setdefault(key, threading.Lock())
+        try:
+            with turn:
+                if (known := self.peek(key)) is None:
+                    known = make()
+                    self.put(key, known)
+                return known
+        finally:
+            with self._lock:
+                self._in_work.pop(key, None)
+
+    def peek(self, key: Hashable) -> Any:
+        """The item under ``key``, or None."""
+        with self._lock:
+            return self._items.get(key)
+
+    def put(self, key: Hashable, item: Any) -> None:
+        """Keep ``item`` for a while."""
+        with self._lock:
+            self._items[key] = item
+            self._arm()
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._items.expire()
+            return len(self._items)
+
+    def _arm(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            timer = threading.Timer(self._seconds / 4, self._sweep)
+            timer.daemon = True
+            timer.start()
+
+    def _sweep(self) -> None:
+        with self._lock:
+            self._items.expire()
+            self._sweeping = False
+            if self._items:
+                self._arm()
+        give_back()
+
+
+def give_back() -> None:
+    """Return freed memory to the system, which glibc would keep for the next large request."""
+    if os.name == "posix" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
