@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 from xfv_core.models.base import FaceModel
+from xfv_core.models.preparation import Preparation
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
 WIDTHS = (64, 128, 256, 512)
@@ -91,7 +92,8 @@ class IResNet(FaceModel):
         if depth not in BLOCKS:
             known = ", ".join(map(str, BLOCKS))
             raise IResNetError(f"There is no IResNet of depth {depth!r}; choose from {known}.")
-        self.embedding_dim, self.bgr = dim, bgr
+        self.embedding_dim = dim
+        self.preparation = Preparation(channels="bgr" if bgr else "rgb")
         self.stem = nn.Sequential(
             nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False),
             nn.BatchNorm2d(WIDTHS[0]),
@@ -111,8 +113,7 @@ class IResNet(FaceModel):
 
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D), before normalising."""
-        x = (x.flip(1) if self.bgr else x) * 2 - 1
-        h = self.bn(self.body(self.stem(x)))  # (B, 512, 7, 7)
+        h = self.bn(self.body(self.stem(self.preparation(x))))  # (B, 512, 7, 7)
         return self.features(self.fc(h.flatten(1)))  # (B, D)
 
     def embed(self, x: Tensor) -> Tensor:

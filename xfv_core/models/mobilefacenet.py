@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 from xfv_core.models.base import FaceModel
+from xfv_core.models.preparation import Preparation
 
 STAGES = (1, 4, 6, 2)  # bottlenecks per stage; the first stage may be one plain convolution
 WIDTH = 64
@@ -59,7 +60,7 @@ class MobileFaceNet(FaceModel):
 
     def __init__(self, dim: int = 512, *, stages: Sequence[int] = STAGES, scale: int = 2) -> None:
         super().__init__()
-        self.embedding_dim = dim
+        self.embedding_dim, self.preparation = dim, Preparation()
         narrow, wide = WIDTH * scale, 2 * WIDTH * scale
         first: nn.Module = _stage(stages[0], narrow, 128)
         if stages[0] == 1:
@@ -83,7 +84,7 @@ class MobileFaceNet(FaceModel):
 
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D), before normalising."""
-        x = x * 2 - 1
+        x = self.preparation(x)
         for layer in self.layers:
             x = layer(x)
         return self.features(self.conv_sep(x))  # (B, D)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 from xfv_core.models.base import FaceModel
+from xfv_core.models.preparation import Preparation
 
 CONFIG = {"model", "dim", "size", "options"}
 SHAPES = {"img_size", "patch_size", "embed_dim", "depth", "num_heads", "global_pool"}
@@ -43,13 +44,14 @@ class TimmModel(FaceModel):
         if model not in timm.list_models():
             raise TimmError(f"The installed timm has no network {model!r}.")
         self.embedding_dim, self.input_size = dim, size
+        self.preparation = Preparation(size)
         self.network: nn.Module = timm.create_model(
             model, pretrained=False, num_classes=dim, **(options or {})
         )
 
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,S,S) RGB in [0,1] -> (B,D), before normalising."""
-        return self.network(x * 2 - 1)
+        return self.network(self.preparation(x))
 
     def embed(self, x: Tensor) -> Tensor:
         return functional.normalize(self.raw(x).float(), dim=1)
