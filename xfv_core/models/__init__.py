@@ -49,8 +49,9 @@ def load_model(
 
     Raises ManifestError for an unknown name and WeightsError where no good copy can be had.
     """
-    card = (manifest or load_manifest()).card(name)
-    tensors = load_tensors(card, source=source, progress=progress)
+    manifest = manifest or load_manifest()
+    card = manifest.card(name)
+    tensors = load_tensors(card, root=manifest.folder, source=source, progress=progress)
     model = ARCHITECTURES[card.arch].from_tensors(tensors, card.config)
     model.name = name
     if card.parts and isinstance(model, ECNet):
