@@ -105,8 +105,7 @@ class Verifier:
 
     def calibration(self, name: str) -> Calibration | None:
         """The model's calibration, None where nobody has measured one."""
-        stored = self.manifest.card(name).calibration
-        return Calibration.from_dict(stored) if stored else None
+        return self.manifest.card(name).calibration
 
     def models_for(self, method: str) -> list[str]:
         """The models that a method can explain, the default first where it is among them."""

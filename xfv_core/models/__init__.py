@@ -98,9 +98,11 @@ def load_model(
     Raises ManifestError for an unknown name, NetworkError for an unknown architecture and
     WeightsError where no good copy can be had.
     """
-    card = (manifest or load_manifest()).card(name)
+    manifest = manifest or load_manifest()
+    card = manifest.card(name)
     kind = network_class(card)
-    model = kind.from_card(card, load_tensors(card, source=source, progress=progress))
+    tensors = load_tensors(card, root=manifest.folder, source=source, progress=progress)
+    model = kind.from_card(card, tensors, manifest.folder)
     model.name = name
     model.eval().requires_grad_(False).to(device)
     for layer in model.modules():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -210,7 +211,7 @@ class PartNet(ECNet):
     measured: Atlas
 
     @classmethod
-    def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor]) -> PartNet:
+    def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor], folder: Path) -> PartNet:
         model = cls.from_tensors(tensors, card.config)
         model.measured = Atlas.from_dict(card.parts or {})
         return model
