@@ -27,7 +27,7 @@ def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:
 
 
 def _model(card: ModelCard, atlas: bytes | None, *, unfolded: bool) -> str:
-    calibration = Calibration.from_dict(card.calibration) if card.calibration else None
+    calibration = card.calibration
     measured = _results(card.results or {}) + (_calibrated(calibration) if calibration else "")
     diagram = reliability(calibration.reliability) if calibration else ""
     measured += _groups(card.groups) if card.groups else ""

@@ -16,7 +16,7 @@ from page.html.charts import reliability
 from xfv_core import Verdict
 from xfv_core.confidence import Calibration
 from xfv_core.explain.fidelity import Fidelity
-from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
+from xfv_core.weights.manifest import Manifest, ModelCard, PublishedThreshold, load_manifest
 
 VERDICT = Verdict(
     similarity=0.61,
@@ -79,7 +79,7 @@ def test_the_answer_names_its_data_set_its_size_and_its_odds(
 def test_without_calibration_there_is_no_percentage_but_a_source(card: ModelCard) -> None:
     bare = replace(VERDICT, probability_same=None, confidence=None, calibrated=False)
     other = replace(
-        card, indicative_threshold={"metric": "cosine distance", "value": 0.3, "source": "deepface"}
+        card, indicative_threshold=PublishedThreshold("cosine distance", 0.3, "deepface")
     )
     html = render.answer(bare, other, None)
     assert "%" not in html.replace("100%", "")

@@ -21,7 +21,7 @@ from xfv_core.cli import gallery as galleries
 from xfv_core.cli import measure as evidence
 from xfv_core.cli.measure import Model, Pairs, Result
 from xfv_core.results import PictureKind
-from xfv_core.weights.manifest import load_manifest, save_manifest
+from xfv_core.weights.manifest import change_entry, load_manifest
 
 app = typer.Typer(
     add_completion=False,
@@ -124,8 +124,7 @@ def calibrate(
         partial=partial,
         dataset=dataset,
     )
-    now = load_manifest(manifest)
-    save_manifest(now.changed(model, calibration=calibration.to_dict()), manifest)
+    change_entry(model, manifest, calibration=calibration)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
 
 
@@ -188,7 +187,7 @@ def evaluate(
         }
         now = load_manifest(manifest)
         known = now.card(model).results or {}
-        save_manifest(now.changed(model, results={**known, store: row}), manifest)
+        change_entry(model, manifest, results={**known, store: row})
     typer.echo(
         json.dumps(table, indent=2)
         if as_json
@@ -234,7 +233,7 @@ def parts(
         seed=seed,
     )
     if store:
-        save_manifest(load_manifest(manifest).changed(model, parts=table), manifest)
+        change_entry(model, manifest, parts=table)
     if atlas:
         atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
     typer.echo(json.dumps(table["sets"], indent=2))
@@ -283,4 +282,4 @@ def publish(
         typer.echo("\n" + sent.files["README.md"].decode())
         return
     typer.echo(f"published: {sent.hub}")
-    save_manifest(load_manifest().changed(model, hub=sent.hub))  # an upload takes its time
+    change_entry(model, hub=sent.hub)

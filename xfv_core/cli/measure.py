@@ -17,7 +17,7 @@ import typer
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain.fidelity import CELLS
-from xfv_core.weights.manifest import load_manifest, save_manifest
+from xfv_core.weights.manifest import change_entry, load_manifest
 
 if TYPE_CHECKING:
     from xfv_core.evaluation.maps.study import Study, Which
@@ -144,7 +144,7 @@ def groups(
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip
     if store:
-        save_manifest(load_manifest().changed(model, groups=found))
+        change_entry(model, groups=found)
     typer.echo(json.dumps(found, indent=2))
 
 

@@ -33,7 +33,7 @@ from xfv_core.confidence.scores import (
     reliability,
     score,
 )
-from xfv_core.confidence.strict import read_dataclass
+from xfv_core.strict_json import STRICT, JsonError, build
 
 Fitter = Callable[[Floats, Labels], Predictor]
 
@@ -90,6 +90,7 @@ class Calibration:
     histogram: SimilarityHistogram
     paths: Mapping[str, Scores]
     degraded: Mapping[str, Scores]
+    __pydantic_config__ = STRICT  # how JSON is read into it, and into what it is made of
 
     def __post_init__(self) -> None:
         if self.curve not in CURVES or self.curve not in self.comparison:
@@ -145,7 +146,10 @@ class Calibration:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
         """Inverse of ``to_dict``; CalibrationError on anything missing, unknown or out of range."""
-        return read_dataclass(cls, data, "calibration")
+        try:
+            return build(cls, data, "calibration")
+        except JsonError as error:
+            raise CalibrationError(str(error)) from error
 
 
 class Decision(NamedTuple):
@@ -160,9 +164,14 @@ def decide(
     calibration: Calibration, similarity: float, operating_point: str = "balanced"
 ) -> Decision:
     """The verdict of one pair at an operating point; at ``balanced`` it never contradicts p."""
+    return decide_at(calibration, similarity, calibration.point(operating_point).threshold)
+
+
+def decide_at(calibration: Calibration, similarity: float, threshold: float) -> Decision:
+    """The verdict of one pair at a threshold on the similarity."""
     similarity = float(similarity)  # numpy would compare a float32 with a rounded threshold
     p = calibration.probability(similarity)
-    same = similarity >= calibration.point(operating_point).threshold
+    same = similarity >= threshold
     if same != (p >= 0.5):
         return Decision(same, p, None)
     return Decision(same, p, p if same else 1 - p)

@@ -107,7 +107,7 @@ UNCALIBRATED = "Not calibrated: what a similarity is worth as a probability was 
 
 def model_card(card: ModelCard) -> hf.ModelCard:
     """YAML for the Hub, text for people."""
-    calibration = Calibration.from_dict(card.calibration) if card.calibration else None
+    calibration = card.calibration
     license_id = card.license.lower()
     plain = PLAIN_LICENSE.fullmatch(license_id) is not None
     data = hf.ModelCardData(
@@ -185,7 +185,7 @@ def _measured(card: ModelCard, calibration: Calibration | None) -> Iterator[str]
         return
     yield UNCALIBRATED
     if (hint := card.indicative_threshold) is not None:
-        threshold = f"{hint['metric']} {hint['value']} ({hint['source']})"
+        threshold = f"{hint.metric} {hint.value} ({hint.source})"
         yield f"Indicative threshold, not measured here: {threshold}."
 
 

@@ -78,7 +78,7 @@ def report(results: Mapping[str, Result], manifest: Manifest, folder: str = "res
 def calibrations(manifest: Manifest) -> dict[str, Calibration]:
     """Model -> its calibration, where there is one."""
     cards = manifest.models.items()
-    return {name: Calibration.from_dict(c.calibration) for name, c in cards if c.calibration}
+    return {name: c.calibration for name, c in cards if c.calibration}
 
 
 def _pictures(names: Mapping[str, Any], folder: str) -> str:
