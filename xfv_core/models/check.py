@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xfv_core.models.base import FaceModel, embed_all
+from xfv_core.models.base import FaceEmbedder, embed_all
 from xfv_core.models.preparation import Preparation
 
 USUAL = {  # mean and std over 255 x, by how people write it
@@ -70,7 +70,7 @@ class NetworkCheck:
         return asdict(self) | {"passed": self.passed}
 
 
-def check_network(network: FaceModel, a1: Tensor, a2: Tensor, b: Tensor) -> NetworkCheck:
+def check_network(network: FaceEmbedder, a1: Tensor, a2: Tensor, b: Tensor) -> NetworkCheck:
     """``a1``, ``a2``: one person's faces, ``b`` another's; each (3,S,S) RGB in [0,1].
 
     Normalisations are varied where the network says how it prepares pixels (``preparation``).
@@ -90,7 +90,7 @@ def check_network(network: FaceModel, a1: Tensor, a2: Tensor, b: Tensor) -> Netw
     )
 
 
-def _feedings(network: FaceModel, faces: Tensor) -> dict[str, Tensor]:
+def _feedings(network: FaceEmbedder, faces: Tensor) -> dict[str, Tensor]:
     """(3,3,S,S) by how they are fed, in words."""
     fed = {"as declared": faces, "channels swapped": faces.flip(1)}
     own: Preparation | None = getattr(network, "preparation", None)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import FaceModel, register
 from xfv_core.models.preparation import Preparation
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
@@ -76,6 +76,7 @@ class Block(nn.Module):
         return self.shortcut(x) + self.bn3(self.conv2(h))
 
 
+@register("iresnet")
 class IResNet(FaceModel):
     """(B,3,112,112) RGB in [0,1] -> (B,D) unit embeddings.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import FaceModel, register
 from xfv_core.models.preparation import Preparation
 
 STAGES = (1, 4, 6, 2)  # bottlenecks per stage; the first stage may be one plain convolution
@@ -50,6 +50,7 @@ class _Bottleneck(_Layers):
         return x + h if self.residual else h
 
 
+@register("mobilefacenet")
 class MobileFaceNet(FaceModel):
     """(B,3,112,112) RGB in [0,1] -> (B,D) unit embeddings; ``scale`` 2 is ``mbf``, 4 its large one.
 

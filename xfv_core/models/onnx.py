@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xfv_core.models.base import FaceModel
 from xfv_core.models.preparation import (
     Channels,
     ForeignModelError,
@@ -28,14 +27,16 @@ MAX_BYTES = 1_000_000_000  # protobuf's own limit is two
 SIDES = range(32, 513)
 
 
-class OnnxModel(FaceModel):
-    """(B,3,S,S) RGB in [0,1] -> (B,D) unit embeddings, by an ONNX file.
+class OnnxModel:
+    """A ``FaceEmbedder``: (B,3,S,S) RGB in [0,1] -> (B,D) unit embeddings, by an ONNX file.
 
     Attributes
     ----------
     sha256 : of the file that was read.
     preparation : how pixels are prepared; its size is what the file declares.
     """
+
+    device = torch.device("cpu")  # where tensors are handed over; ONNX Runtime may use a GPU
 
     def __init__(
         self,
@@ -55,7 +56,6 @@ class OnnxModel(FaceModel):
         ``size``: needed only where the file leaves its height and width open. ``sha256``: what the
         file must have. A file that keeps its weights in other files is refused.
         """
-        super().__init__()
         self.name = name or Path(path).stem.lower()
         data = _read(Path(path))
         self.sha256 = hashlib.sha256(data).hexdigest()
@@ -83,11 +83,8 @@ class OnnxModel(FaceModel):
         return torch.from_numpy(np.concatenate(rows))
 
     def embed(self, x: Tensor) -> Tensor:
+        """(B,3,S,S) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return functional.normalize(self.raw(x).float(), dim=1)
-
-    @property
-    def device(self) -> torch.device:
-        return torch.device("cpu")  # where tensors are handed over
 
     def _run(self, part: np.ndarray, size: int) -> np.ndarray:
         """(n,3,S,S), n <= size -> (n,...); a file of a fixed batch gets copies of the last face."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import FaceModel, register
 from xfv_core.models.preparation import Preparation
 
 CONFIG = {"model", "dim", "size", "options"}
@@ -24,6 +24,7 @@ class TimmError(XfvError):
     """The package is absent, or tensors and config are not those of one of its networks."""
 
 
+@register("timm")
 class TimmModel(FaceModel):
     """(B,3,S,S) RGB in [0,1], taken to [-1,1], -> (B,D) unit embeddings.
 

@@ -44,10 +44,10 @@ class TorchModel(FaceModel):
         self.network = network.eval().requires_grad_(False)
         self.preparation = Preparation(size, channels, mean, std)
         self.input_size = size
-        where = next((p.device for p in network.parameters()), torch.device("cpu"))
+        self.device = next((p.device for p in network.parameters()), self.device)
         try:
             with torch.inference_mode():
-                probe = self.raw(torch.full((2, 3, size, size), 0.5, device=where))
+                probe = self.raw(torch.full((2, 3, size, size), 0.5, device=self.device))
         except (RuntimeError, TypeError, ValueError) as problem:
             reason = str(problem).splitlines()[0][:200]
             raise ForeignModelError(f"{self.name} cannot be run: {reason}") from problem
