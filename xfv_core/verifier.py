@@ -64,15 +64,19 @@ class Verifier:
         """``device``: a GPU where there is one, unless given.
 
         ``explain_elsewhere``: `explain.judged.explain_crops` in another process, with the name of a
-        model in the place of the network.
+        model in the place of the network. Raises NetworkError where the manifest names a network
+        that there cannot be.
         """
         self.manifest = manifest or load_manifest()
+        for card in self.manifest.models.values():
+            network_class(card)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._explain_crops = explain_elsewhere or self._explain_here
         self._source = source
         self._detector = FaceDetector(self.device)
         self._models: dict[str, FaceEmbedder] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._adding = threading.Lock()
         self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
         self._verdicts = Precedence()
 
@@ -87,7 +91,7 @@ class Verifier:
             network.eval().requires_grad_(False).to(self.device)
         network.name = card.name
         check_embedder(network, card)
-        with self._locks[card.name]:
+        with self._adding:
             self.manifest = replace(self.manifest, models={**self.manifest.models, card.name: card})
             self._models[card.name] = network
             self._recent.clear()

@@ -159,10 +159,10 @@ class ECNet(TrainedModel):
     """
 
     config_class = ECConfig
+    input_size = INPUT_SIZE
 
     def __init__(self, config: ECConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name)
-        self.input_size = INPUT_SIZE
         self.embedding_dim = config.dim
         self.channels = config.channels
         self.encoder: ECEncoder = ECEncoder(config, folded=folded)
