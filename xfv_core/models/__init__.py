@@ -10,7 +10,7 @@ from xfv_core.models.ecnet import Atlas, ECNet
 from xfv_core.models.facenet import FaceNet
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.models.sface import SFace
-from xfv_core.weights.hub import Progress, Source, load_tensors
+from xfv_core.weights.hub import Progress, Source, load_tensors, read_pinned
 from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
 __all__ = ["FaceModel", "adds_up", "embed_all", "has_parts", "load_model"]
@@ -55,7 +55,7 @@ def load_model(
     model = ARCHITECTURES[card.arch].from_tensors(tensors, card.config)
     model.name = name
     if card.parts and isinstance(model, ECNet):
-        model.atlas = Atlas.from_dict(card.parts)
+        model.atlas = Atlas.from_json(read_pinned(card.parts, manifest.folder))
     model.eval().requires_grad_(False).to(device)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
