@@ -6,9 +6,9 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Hashable, Iterator
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from xfv_core.explain import Explainer, Maps, make_explainer
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.judged import Draw, Drawing, draw
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.faces.images import Photo, load_photo
+from xfv_core.faces.decode import FILES, read
+from xfv_core.faces.images import Photo, PhotoSource
 from xfv_core.memory import Recent
 from xfv_core.models import FaceModel, adds_up, embed_all, has_parts, load_model
 from xfv_core.priority import Precedence
@@ -32,9 +33,10 @@ from xfv_core.weights.manifest import Manifest, load_manifest
 
 KEEP_SECONDS = 300
 KEEP_RESULTS = 128
+KEEP_PIXELS = 256_000_000  # bytes of decoded photos: seven of 12 megapixels
 CAMERA_SIDE = 320  # px; where a camera's faces are looked for
 
-Source = Photo | bytes | str | PathLike[str]
+Source = PhotoSource  # of a photo: whatever `Photo.of` takes
 
 
 class RequestError(XfvError):
@@ -65,6 +67,7 @@ class Verifier:
         self._models: dict[str, FaceModel] = {}
         self._locks = {name: threading.Lock() for name in self.manifest.models}
         self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
+        self._photos = Recent(KEEP_PIXELS, KEEP_SECONDS, weigh=lambda photo: photo.pixels.nbytes)
         self._verdicts = Precedence()
 
     def model(self, name: str, progress: Progress | None = None) -> FaceModel:
@@ -97,9 +100,16 @@ class Verifier:
             raise RequestError(f"No model here can be explained by {method}.")
         return names[0]
 
+    def photo(self, source: Source) -> Photo:
+        """The decoded photo, remembered by the bytes of its file; raises ImageError."""
+        if not isinstance(source, FILES):
+            return Photo.of(source)
+        data = read(source)
+        return self._photos.get(hashlib.sha256(data).digest(), lambda: Photo.of(data))
+
     def faces(self, source: Source) -> tuple[Photo, tuple[Face, ...]]:
         """The decoded photo and its faces, largest first; raises ImageError or NoFaceError."""
-        photo = source if isinstance(source, Photo) else load_photo(source)
+        photo = self.photo(source)
         return photo, self._recent.get(
             ("faces", photo.digest), lambda: self._detector.detect(photo.pixels)
         )
