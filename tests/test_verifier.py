@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain import MethodError
-from xfv_core.faces.images import Photo
 from xfv_core.models import FaceModel
 from xfv_core.results import percent
 from xfv_core.verifier import RequestError
@@ -27,10 +26,6 @@ class Mean(FaceModel):
     """A toy: the embedding is the mean colour of the crop's left and right half."""
 
     name, input_size, embedding_dim = "facenet", 160, 6
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
 
     def embed(self, x: Tensor) -> Tensor:
         halves = torch.cat([part.mean((2, 3)) for part in x.chunk(2, dim=3)], dim=1)
@@ -160,10 +155,7 @@ def test_swapping_the_photos_swaps_the_maps(verifier: Verifier, examples: Path) 
 
 def test_an_uncalibrated_model_gives_no_percentage(examples: Path) -> None:
     verifier = Verifier()
-    card = verifier.manifest.card("facenet")
-    models = {**verifier.manifest.models, "facenet": replace(card, calibration=None)}
-    verifier.manifest = replace(verifier.manifest, models=models)
-    verifier._models["facenet"] = Mean()
+    verifier.add(Mean(), replace(verifier.manifest.card("facenet"), calibration=None))
     verdict = verifier.verify(examples / "obama.jpg", examples / "biden.jpg", model="facenet")
     assert verdict.probability_same is None and verdict.confidence is None
     assert not verdict.calibrated
@@ -176,7 +168,7 @@ def test_the_shown_photo_and_its_matrix_belong_together(examples: Path) -> None:
     with Image.open(examples / "obama.jpg") as photo:
         large = np.asarray(photo.resize((1920, 2400)))
     verifier = Verifier()
-    portrait = verifier.portrait(Photo(large, (), "large"), "sface")
+    portrait = verifier.portrait(large, "sface")
     shown, matrix = portrait.shown_photo()
     assert max(shown.shape) == 800
     face = portrait.faces[0]

@@ -55,7 +55,7 @@ def build(kind: type[T], value: Any, place: str = "") -> T:
     ``kind`` raises itself pass through.
     """
     try:
-        built: T = _adapter(kind).validate_json(json.dumps(value))
+        built: T = _adapter(kind).validate_json(json.dumps(value))  # type: ignore[arg-type]
         return built
     except ValidationError as error:
         first = error.errors()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xfv_core.errors import XfvError
+from xfv_core.weights.figures import keep_figures
+from xfv_core.weights.hub import read_pinned
 from xfv_core.weights.manifest import (
     MANIFEST_PATH,
     Manifest,
     ManifestError,
+    change_entry,
+    keep_calibration,
+    keep_parts,
     load_manifest,
     save_manifest,
 )
@@ -112,6 +118,10 @@ def test_either_hub_or_bundled_may_be_missing(tmp_path: Path, place: str) -> Non
         ("models.net.license", None, "license must be text"),
         ("models.net.config", None, "config must be an object"),
         ("models.net.calibration", [1], "calibration must be an object"),
+        ("models.net.calibration", {"curve": "platt"}, "models.net.calibration: the key"),
+        ("models.net.figures", {}, "models.net: unknown key 'figures'"),
+        ("models.net.paper", 3, "models.net.paper must be text, not 3"),
+        ("models.net.parts", {"file": "../x", "sha256": "0" * 64, "bytes": 1}, "parts.file must"),
         ("models.net.bundled", "/etc/net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "a/../../net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "C:\\net.safetensors", "bundled must be a relative path"),
@@ -291,3 +301,46 @@ def test_saving_and_loading_gives_the_same_manifest_in_the_same_order(
     loaded = load_manifest(path)
     assert loaded == manifest
     assert list(loaded.models) == keys
+
+
+def test_what_is_measured_goes_to_a_file_of_figures_beside_the_manifest(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("default", "net"))
+    calibration = load_manifest().card("sface").whole_calibration
+    assert calibration is not None and calibration.comparison
+    keep_calibration("net", calibration, path)
+    keep_figures("net", tmp_path, results={"LFW": {"n": 10}})
+    card = load_manifest(path).card("net")
+    assert card.calibration == calibration.served()
+    assert card.whole_calibration == calibration
+    assert card.figures.results == {"LFW": {"n": 10}}
+    assert "comparison" not in path.read_text(encoding="utf-8")
+
+
+def test_what_channels_find_lies_beside_the_weights_and_is_pinned(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("models.net.bundled", "net.safetensors"))
+    keep_parts("net", b"{}", path, {"sets": {}})
+    card = load_manifest(path).card("net")
+    assert card.parts is not None and read_pinned(card.parts, tmp_path) == b"{}"
+    assert card.figures.parts == {"sets": {}}
+
+
+def test_damaged_figures_are_one_sentence_with_the_place(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("default", "net"))
+    keep_figures("net", tmp_path, training={"seed": 1})
+    file = tmp_path / "results" / "models" / "net.json"
+    file.write_text('{"training": 3}')
+    with pytest.raises(ManifestError, match=r"models/net\.json: training must be an object, not 3"):
+        load_manifest(path)
+
+
+def test_two_processes_that_change_entries_lose_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("models.zebra", ENTRY))
+
+    def note(name: str) -> None:
+        for n in range(10):
+            change_entry(name, path, notes=f"{name} {n}")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(note, ("net", "zebra")))
+    notes = [card.notes for card in load_manifest(path).models.values()]
+    assert notes == ["net 9", "zebra 9"]

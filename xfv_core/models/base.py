@@ -127,6 +127,13 @@ class FaceModel(nn.Module):
         return cls.from_tensors(tensors, card.config)
 
     @classmethod
+    def check(cls, card: ModelCard) -> None:
+        """Raises ValueError, one sentence, where an entry cannot be one of this class."""
+        size = getattr(cls, "input_size", card.input.size)
+        if card.input.size != size:
+            raise ValueError(f"input.size must be {size}, not {card.input.size}")
+
+    @classmethod
     def kind(cls: type[_F], card: ModelCard) -> type[_F]:
         """The class of an entry's network: another where what was measured of it allows more."""
         return cls

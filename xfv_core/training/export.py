@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.training.config import TrainConfig
+from xfv_core.weights.figures import keep_figures
 from xfv_core.weights.manifest import InputSpec, Manifest, ModelCard, save_manifest
 
 BYTE_LIMIT = 10 * 2**20
@@ -52,8 +53,9 @@ def export_manifest(config: TrainConfig, weights: Path, summary: Mapping[str, An
         source="trained by python -m xfv_core train",
         trained_on=f"{summary['photos']} photos, see training",
         input=INPUTS.get(config.arch, ALIGNED),
-        training={k: v for k, v in summary.items() if k not in ("sha256", "bytes", "config")},
     )
     beside = weights.with_name("weights.json")
     save_manifest(Manifest(default=card.name, models={card.name: card}), beside)
+    told = {k: v for k, v in summary.items() if k not in ("sha256", "bytes", "config")}
+    keep_figures(card.name, beside.parent, training=told)
     return beside

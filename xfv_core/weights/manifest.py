@@ -7,6 +7,7 @@ needs.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,9 +21,17 @@ from xfv_core import strict_json
 from xfv_core.confidence.calibration import Calibration
 from xfv_core.errors import XfvError
 from xfv_core.strict_json import STRICT, JsonError, Positive, Text, wanted
+from xfv_core.weights.figures import (
+    CalibrationTables,
+    Figures,
+    FiguresError,
+    keep_figures,
+    load_figures,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST_PATH = ROOT / "weights.json"
+_NOT_IN_FILE = ("name", "figures")
 
 
 class ManifestError(XfvError):
@@ -111,7 +120,9 @@ class ModelCard:
 
     ``hub`` may be None while nobody has published the weights, ``bundled`` (a path below the
     folder of the manifest) where they are too large to ship; one of them is there.
-    ``calibration`` is written by ``python -m xfv_core calibrate`` and None until then.
+    ``calibration`` is written by ``python -m xfv_core calibrate`` and None until then, ``parts``,
+    what single channels find, by ``python -m xfv_core parts``. ``figures``, no part of the entry:
+    what else was measured.
     """
 
     name: Annotated[str, wanted(_like(r"[a-z][a-z0-9_]*"), "be lower-case letters, digits and _")]
@@ -130,14 +141,18 @@ class ModelCard:
     notes: str = ""
     indicative_threshold: PublishedThreshold | None = None
     calibration: Calibration | None = None
-    training: Mapping[str, Any] | None = None
-    results: Mapping[str, Any] | None = None
-    parts: Mapping[str, Any] | None = None
-    groups: Mapping[str, Any] | None = None
+    parts: PinnedFile | None = None
+    figures: Figures = field(default_factory=Figures, compare=False)
 
     def __post_init__(self) -> None:
         if self.hub is None and self.bundled is None:
             raise ValueError("hub and bundled are both null, so there are no weights to load")
+
+    @property
+    def whole_calibration(self) -> Calibration | None:
+        """The calibration with all that was measured for it."""
+        tables = {key: found for key, found in vars(self.figures.calibration).items() if found}
+        return self.calibration and replace(self.calibration, **tables)
 
     @property
     def indicative_similarity(self) -> float:
@@ -196,11 +211,17 @@ def load_manifest(path: Path | None = None) -> Manifest:
     path = path or MANIFEST_PATH
     try:
         file = strict_json.build(_File, _named(strict_json.parse(path.read_text("utf-8"))))
-        return Manifest(file.default, file.models, folder)
+        models = {
+            name: replace(card, figures=load_figures(name, folder))
+            for name, card in file.models.items()
+        }
+        return Manifest(file.default, models, folder)
     except OSError as error:
         raise ManifestError(f"Cannot read {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path.name}: it is not valid JSON: {error}.") from error
+    except FiguresError as error:
+        raise ManifestError(str(error)) from error
     except (JsonError, ManifestError) as error:
         raise ManifestError(f"{path.name}: {error}") from error
 
@@ -220,18 +241,37 @@ def change_entry(name: str, path: Path | None = None, **parts: Any) -> Manifest:
     return manifest
 
 
+def keep_calibration(name: str, calibration: Calibration, path: Path | None = None) -> None:
+    """What serving needs of it to the manifest, the tables of what was compared to the figures."""
+    folder = change_entry(name, path, calibration=calibration.served()).folder
+    c = calibration
+    keep_figures(name, folder, calibration=CalibrationTables(c.comparison, c.paths, c.degraded))
+
+
+def keep_parts(name: str, channels: bytes, path: Path | None, figures: Mapping[str, Any]) -> None:
+    """What the channels find to a file beside the weights, pinned; the rest to the figures."""
+    manifest = load_manifest(path)
+    weights = manifest.card(name).bundled or f"{name}.safetensors"
+    file = str(PurePosixPath(weights).with_suffix(".parts.json"))
+    strict_json.write_text(manifest.folder / file, channels.decode())
+    pin = PinnedFile(file, hashlib.sha256(channels).hexdigest(), len(channels))
+    change_entry(name, path, parts=pin)
+    keep_figures(name, manifest.folder, parts=figures)
+
+
 def _named(value: Any) -> Any:
-    """Each entry with its key as its name, which therefore it may not give itself."""
+    """Each entry with its key as its name."""
     models = value.get("models") if isinstance(value, dict) else None
     if not isinstance(models, dict):
         return value
     for name, entry in models.items():
-        if isinstance(entry, dict) and "name" in entry:
-            raise ManifestError(f"models.{name}: unknown key 'name': the key is the name.")
+        for key in _NOT_IN_FILE:
+            if isinstance(entry, dict) and key in entry:
+                raise ManifestError(f"models.{name}: unknown key {key!r}.")
     named = {n: {"name": n, **e} if isinstance(e, dict) else e for n, e in models.items()}
     return {**value, "models": named}
 
 
 def _entry(card: ModelCard) -> dict[str, Any]:
     entry = TypeAdapter(ModelCard).dump_python(card, exclude_defaults=True)
-    return {key: value for key, value in entry.items() if key != "name"}
+    return {key: value for key, value in entry.items() if key not in _NOT_IN_FILE}
