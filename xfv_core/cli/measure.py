@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from xfv_core.evaluation.maps.study import Study, Which
 
 app = typer.Typer()
-METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
-           "random")  # fmt: skip
 
 Images = Annotated[Path, typer.Option(help="Folder or tar of aligned crops.")]
 Pairs = Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV (path_a,path_b,label), or lfw.")]
@@ -176,12 +174,11 @@ def _study(
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    own = [name for name in ("patches", "parts") if model in verifier.models_for(name)]
     return Study(
         verifier.model(model),
         fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
         images,
-        methods or [*METHODS, *own],
+        methods or verifier.studied(model),
         threshold=calibration.point("balanced").threshold,
         decide_at=calibration.point("eer").threshold,
         which=on,
