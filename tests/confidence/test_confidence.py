@@ -102,6 +102,13 @@ class TestVerdictAndNumber:
         assert p.min() >= 1 - calibration.cap - 1e-12
         assert p.max() <= calibration.cap
 
+    def test_between_its_caps_the_probability_is_that_of_the_curve(self, calibration):
+        threshold = calibration.point("balanced").threshold
+        s = threshold + np.array([-0.1, -0.01, 0.0, 0.01, 0.1])
+        p = calibration.probabilities(s)
+        np.testing.assert_allclose(p, calibration.sigma(s))
+        assert 1 - calibration.cap < p[0] < 0.5 <= p[2] < p[-1] < calibration.cap
+
     def test_confidence_is_none_where_a_strict_rule_rejects_a_probable_match(self, calibration):
         strict = calibration.point("fmr_1e-3").threshold
         balanced = calibration.point("balanced").threshold
