@@ -73,6 +73,15 @@ def test_a_sweep_gives_memory_back_to_the_system(monkeypatch: pytest.MonkeyPatch
     assert given.wait(10)
 
 
+def test_many_results_wait_for_one_sweep_and_the_process_for_none() -> None:
+    before, recent = set(threading.enumerate()), Recent(60, 3600)
+    for key in range(50):
+        recent.put(key, "v")
+    (sweep,) = set(threading.enumerate()) - before
+    assert isinstance(sweep, threading.Timer) and sweep.daemon
+    sweep.cancel()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="what glibc keeps is glibc's")
 def test_memory_that_small_things_left_behind_is_given_back() -> None:
     process = psutil.Process()
