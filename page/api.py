@@ -11,9 +11,10 @@ from typing import Any
 
 import gradio as gr
 
+from page.photo import Upload, photo_widget
 from page.server.folder import new_folder
 from page.server.limits import admit, admit_maps
-from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
+from page.widgets import MAPS, VERDICTS, in_words, verifier
 from xfv_core import XfvError
 from xfv_core.explain.masks import OFFERED
 from xfv_core.explain.occlusion import Occlusion

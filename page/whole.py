@@ -10,6 +10,7 @@ from page import ASSETS
 from page import html as render
 from page.api import api
 from page.server.folder import KEEP_SECONDS, SWEEP_SECONDS
+from page.server.gradio_patches import patch_gradio, patch_queue
 from page.server.inputs import Page
 from page.tabs.explorer import BUNDLED, explorer
 from page.tabs.live import live_camera
@@ -27,6 +28,7 @@ THEME = gr.themes.Base(
 
 def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
     """The page. ``galleries``: folders or data sets on the Hub that the Explorer offers."""
+    patch_gradio()
     swept = (SWEEP_SECONDS, KEEP_SECONDS)
     with Page(title=TITLE, analytics_enabled=False, delete_cache=swept) as blocks:
         api()  # first, so that its endpoints get the names they ask for
@@ -45,4 +47,6 @@ def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
                 }
                 gr.HTML(render.models(verifier.manifest, atlases))
         gr.HTML(render.limits(verifier.manifest.card(verifier.manifest.default)))
-    return blocks.queue(default_concurrency_limit=2, max_size=32)
+    blocks.queue(default_concurrency_limit=2, max_size=32)
+    patch_queue(blocks)
+    return blocks

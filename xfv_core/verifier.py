@@ -51,8 +51,10 @@ class Verifier:
         source: WeightSource = "auto",
         device: str | None = None,
         draw_elsewhere: Draw | None = None,
+        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        """``device``: a GPU where there is one, unless given.
+        """``device``: a GPU where there is one, unless given. ``keep_seconds``: how long faces,
+        embeddings and maps are remembered.
 
         ``draw_elsewhere``: `explain.judged.draw` in another process, with the name of a model in
         the place of the network.
@@ -64,7 +66,8 @@ class Verifier:
         self._detector = FaceDetector(self.device)
         self._models: dict[str, FaceModel] = {}
         self._locks = {name: threading.Lock() for name in self.manifest.models}
-        self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
+        self.keep_seconds = keep_seconds
+        self._recent = Recent(KEEP_RESULTS, keep_seconds)
         self._verdicts = Precedence()
 
     def model(self, name: str, progress: Progress | None = None) -> FaceModel:

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.route_utils import get_root_url
 
-from page.server.sessions import Answers
 from xfv_core import XfvError
 
 LONGEST_TEXT = 100
@@ -41,20 +39,6 @@ class Page(gr.Blocks):
                 raise
             log.info("%s", place_of(problem))
             raise gr.Error(MISFIT, print_exception=False) from problem
-
-    def queue(self, *values: Any, **named: Any) -> Page:
-        """As Gradio does; but answers that nobody fetches are forgotten, and no event waits whose
-        answer could not be addressed."""
-        super().queue(*values, **named)
-        push = self._queue.push
-
-        async def addressed(body: Any, request: Any, username: str | None) -> Any:
-            get_root_url(request, "", None)  # raises where the names of the host make no address
-            return await push(body, request, username)
-
-        setattr(self._queue, "push", addressed)  # noqa: B010
-        self._queue.pending_messages_per_session = Answers(2000)
-        return self
 
 
 def place_of(problem: Exception) -> str:

@@ -8,8 +8,9 @@ import gradio as gr
 
 from page import ASSETS
 from page import html as render
-from page.server.limits import admit
-from page.widgets import VERDICTS, Upload, data_of, photo_widget, verifier
+from page.photo import Upload, data_of, photo_widget
+from page.server.limits import admit, visitor
+from page.widgets import VERDICTS, verifier
 from xfv_core import XfvError
 from xfv_core.live import Live, LiveError
 
@@ -22,20 +23,20 @@ def live_reference(photo: Upload, request: gr.Request) -> str:
         return ""
     try:
         admit(request, "verdict")
-        return f'<i data-token="{live.open(photo)}"></i>'
+        return f'<i data-token="{live.open(photo, owner=visitor(request))}"></i>'
     except XfvError as problem:
         return render.camera_problem(str(problem))
 
 
 def live_frame(request: Any) -> dict[str, str]:
-    """[secret, picture as data URL, whether it is the first] -> what to show, or why to stop."""
+    """[secret, picture as data URL] -> what to show, or why to stop."""
     match request:
-        case [str(token), str(url), bool(first)] if len(url) < 4_000_000:
+        case [str(token), str(url)] if len(url) < 4_000_000:
             pass
         case _:
             return {"stop": "This is not a picture of a camera."}
     try:
-        return {"html": render.camera_says(live.frame(token, data_of(url), first=first))}
+        return {"html": render.camera_says(live.frame(token, data_of(url)))}
     except LiveError as problem:
         return {"stop": str(problem)}
     except XfvError as problem:

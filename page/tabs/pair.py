@@ -14,10 +14,11 @@ import gradio as gr
 
 from page import ASSETS, SCRIPTS, STYLE
 from page import html as render
+from page.photo import Upload
 from page.server.folder import KEEP_SECONDS, new_folder
 from page.server.inputs import whole_number
 from page.server.limits import admit, admit_maps
-from page.widgets import Upload, in_words, verifier
+from page.widgets import in_words, verifier
 from xfv_core import Explanation, XfvError
 from xfv_core.explain.masks import OFFERED
 from xfv_core.memory import Recent

@@ -8,6 +8,7 @@ import gradio as gr
 from PIL import Image, ImageOps
 
 from page import html as render
+from page.photo import photo_widget
 from page.tabs.pair import (
     EXAMPLES,
     FACE,
@@ -21,7 +22,7 @@ from page.tabs.pair import (
     restore,
     save,
 )
-from page.widgets import MAPS, SILENT, VERDICTS, photo_widget, verifier
+from page.widgets import MAPS, SILENT, VERDICTS, verifier
 from xfv_core.explain.masks import OFFERED, SHAPES
 from xfv_core.explain.occlusion import FILLS, Occlusion
 

@@ -208,10 +208,10 @@ def cameras() -> dict[str, Ask]:
     """The live camera's function, and what else could be called in its place."""
     picture = "data:image/jpeg;base64,"
     return {
-        "a frame without its secret": lambda c: c.frame(["guessed", f"{picture}AAAA", True]),
+        "a frame without its secret": lambda c: c.frame(["guessed", f"{picture}AAAA"]),
         "a frame of the wrong shape": lambda c: c.frame([1, 2]),
         "no frame": lambda c: c.frame(None),
-        "a frame of 5 MB": lambda c: c.frame(["guessed", picture + "A" * 5_000_000, True]),
+        "a frame of 5 MB": lambda c: c.frame(["guessed", picture + "A" * 5_000_000]),
         "a method of a widget": lambda c: c.frame([], fn_name="preprocess"),
         "a private method": lambda c: c.frame([], fn_name="__init__"),
         "a widget that does not exist": lambda c: c.frame([], component_id=10**6),

@@ -12,8 +12,8 @@ import pytest
 from gradio.data_classes import ImageData
 from gradio.route_utils import StarletteRequest
 
+from page.photo import photo_widget
 from page.server import limits
-from page.widgets import photo_widget
 
 
 def request(host: str, **headers: str) -> Any:
