@@ -10,6 +10,8 @@ import gradio as gr
 
 from page.server.zero import make_verifier
 from xfv_core import XfvError
+from xfv_core import explain
+from xfv_core.explain import Method
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +34,12 @@ SILENT: dict[str, Any] = {
 }
 
 verifier = make_verifier()
+
+
+def methods() -> dict[str, type[Method]]:
+    """What visitors choose from: the methods that can explain a network of the manifest."""
+    offered = explain.methods("page").items()
+    return {name: method for name, method in offered if verifier.models_for(name)}
 
 
 def in_words(callback: Callable[P, R]) -> Callable[P, R]:

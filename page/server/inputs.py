@@ -32,6 +32,7 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """Gradio's widgets raise nearly anything, with what was sent in the message."""
         try:
+            inputs = completed(block_fn, inputs)
             check(block_fn, inputs)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as problem:
@@ -45,6 +46,14 @@ def place_of(problem: Exception) -> str:
     """What was raised and where, without the message: that holds what a visitor sent."""
     frame = traceback.extract_tb(problem.__traceback__)[-1]
     return f"{type(problem).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+
+
+def completed(block_fn: Any, inputs: list[Any]) -> list[Any]:
+    """Numbers that a program leaves out at the end are what their widget holds: which face, say,
+    came to the endpoints later than the rest."""
+    missing = block_fn.inputs[len(inputs) :]
+    known = all(isinstance(widget, gr.Number) for widget in missing)
+    return [*inputs, *(widget.value for widget in missing)] if known else inputs
 
 
 def check(block_fn: Any, inputs: list[Any]) -> None:
@@ -62,7 +71,7 @@ def fits(widget: gr.components.Component, value: Any) -> bool:
             return value is None or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
         case gr.Dropdown() | gr.Radio():
             return type(value) in (str, int)
-        case gr.Slider():
+        case gr.Slider() | gr.Number():
             return type(value) in (int, float)
     return True
 

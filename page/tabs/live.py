@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from page import ASSETS
-from page import html as render
+from page.html import LIVE_SCRIPT
+from page.html.live import camera, camera_problem, camera_says, reference
 from page.photo import Upload, data_of, photo_widget
 from page.server.limits import admit, visitor
 from page.widgets import VERDICTS, verifier
@@ -23,9 +23,9 @@ def live_reference(photo: Upload, request: gr.Request) -> str:
         return ""
     try:
         admit(request, "verdict")
-        return f'<i data-token="{live.open(photo, owner=visitor(request))}"></i>'
+        return reference(live.open(photo, owner=visitor(request)))
     except XfvError as problem:
-        return render.camera_problem(str(problem))
+        return camera_problem(str(problem))
 
 
 def live_frame(request: Any) -> dict[str, str]:
@@ -36,25 +36,25 @@ def live_frame(request: Any) -> dict[str, str]:
         case _:
             return {"stop": "This is not a picture of a camera."}
     try:
-        return {"html": render.camera_says(live.frame(token, data_of(url)))}
+        return {"html": camera_says(live.frame(token, data_of(url)))}
     except LiveError as problem:
         return {"stop": str(problem)}
     except XfvError as problem:
-        return {"html": render.camera_problem(str(problem))}
+        return {"html": camera_problem(str(problem))}
     except gr.Error as problem:
-        return {"html": render.camera_problem(problem.message)}
+        return {"html": camera_problem(problem.message)}
 
 
 def live_camera() -> None:
     """A reference photo and a camera that is held against it."""
     with gr.Row(elem_id="live"):
         with gr.Column(min_width=240, scale=2):
-            reference = photo_widget("Reference photo", "photo-reference")
+            photo = photo_widget("Reference photo", "photo-reference")
             known = gr.HTML(elem_id="live-reference")
         with gr.Column(min_width=300, scale=5):
             gr.HTML(
-                html_template=render.CAMERA,
-                js_on_load=(ASSETS / "live.js").read_text(encoding="utf-8"),
+                html_template=camera(),
+                js_on_load=LIVE_SCRIPT,
                 server_functions=[live_frame],
             )
-    reference.change(live_reference, reference, known, **VERDICTS)
+    photo.change(live_reference, photo, known, **VERDICTS)
