@@ -12,7 +12,7 @@ from PIL import Image
 
 from page.html import macro
 from page.html.pictures import data_url
-from xfv_core.explain import PatchSum
+from xfv_core.explain.patches import PatchSum
 from xfv_core.faces.regions import REGIONS, face_regions
 from xfv_core.results import CROP_SHOWN, Explanation, Portrait, Side
 

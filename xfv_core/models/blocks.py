@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from xfv_core.models.base import FaceModel
 
@@ -61,10 +61,19 @@ class TrainedModel(FaceModel):
         tensors = {k: v.detach().clone() for k, v in self.state_dict().items() if "bn" not in k}
         for path, block in self.named_modules():
             if isinstance(block, ConvBlock) and block.bn is not None:
-                fused = fuse_conv_bn_eval(block.conv.eval(), block.bn.eval())
-                tensors[f"{path}.conv.weight"] = fused.weight.detach()
-                tensors[f"{path}.conv.bias"] = fused.bias.detach()  # type: ignore[union-attr]
+                conv, bn = block.conv, block.bn
+                mean, variance = bn.running_mean, bn.running_var
+                assert mean is not None and variance is not None
+                weight, bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, mean, variance, bn.eps, bn.weight, bn.bias
+                )
+                tensors[f"{path}.conv.weight"] = weight.detach()
+                tensors[f"{path}.conv.bias"] = bias.detach()
         return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
+
+    def for_inference(self: _Model) -> _Model:
+        """The network itself where its BN are folded, else a folded copy."""
+        return self.folded() if any(isinstance(m, nn.BatchNorm2d) for m in self.modules()) else self
 
 
 class ConvBlock(nn.Module):
