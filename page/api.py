@@ -15,7 +15,7 @@ from page.server.folder import new_folder
 from page.server.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, in_words, verifier
 from xfv_core import Ask, XfvError
-from xfv_core.explain import make_method
+from xfv_core.explain import method_named
 from xfv_core.explain.masks import OFFERED
 from xfv_core.explain.occlusion import Occlusion
 
@@ -78,7 +78,7 @@ def explain(
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
     options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
-    admit_maps(request, make_method(method, "api", **options))
+    admit_maps(request, method_named(method, "api").having(**options))
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
     ask = Ask(photos, pick, model or None, point, None, method, options)
     *_, found = verifier.reasons(ask)
@@ -126,7 +126,8 @@ def api() -> None:
         faces = [gr.Number(1, precision=0, label=f"face_{side}") for side in "ab"]
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
-    ask.click(verify, [*photos, model, point, *faces], said, api_name="verify", **{**VERDICTS, **public})
-    ask.click(explain, [*photos, method, model, point, detail, *faces], [said, picture], api_name="explain",
-              **{**MAPS, **public})  # fmt: skip
-    ask.click(models, None, said, api_name="models", **{**VERDICTS, **public})
+    verdicts, maps = {**VERDICTS, **public}, {**MAPS, **public}
+    for_maps = [*photos, method, model, point, detail, *faces]
+    ask.click(verify, [*photos, model, point, *faces], said, api_name="verify", **verdicts)
+    ask.click(explain, for_maps, [said, picture], api_name="explain", **maps)
+    ask.click(models, None, said, api_name="models", **verdicts)

@@ -23,7 +23,7 @@ class PhotoImage(gr.Image):
 
     is_template = True
 
-    def preprocess(self, payload: ImageData | None) -> Upload:
+    def preprocess(self, payload: ImageData | None) -> Upload:  # type: ignore[override]
         """The path of an upload or the bytes of a data URL; gr.Error for any other file."""
         return file_of(payload)
 

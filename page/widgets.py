@@ -9,8 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 from page.server.zero import make_verifier
-from xfv_core import XfvError
-from xfv_core import explain
+from xfv_core import XfvError, explain
 from xfv_core.explain import Method
 
 P = ParamSpec("P")

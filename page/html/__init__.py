@@ -1,5 +1,5 @@
-"""HTML for what the verifier says: a module per kind of thing, its template, style and script beside
-it under the same name.
+"""HTML for what the verifier says: a module per kind of thing, its template, style and script
+beside it under the same name.
 
 Templates (Jinja2) escape every value; pictures travel inside the page as data URLs, so that no
 photo gets a file of its own.

@@ -12,8 +12,9 @@ from page.html import filled, parts, patches
 from page.html.charts import points
 from page.html.legend import legend
 from page.html.pictures import data_url
-from xfv_core.explain import PartsFound, PatchSum
 from xfv_core.explain.fidelity import RATIOS, Fidelity
+from xfv_core.explain.parts import PartsFound
+from xfv_core.explain.patches import PatchSum
 from xfv_core.results import Explanation, Side, Surface
 
 WIDTH, HEIGHT = 400, 150  # px of the curves

@@ -71,7 +71,9 @@ def below(explanation: Explanation, found: PatchSum) -> Markup:
     lists = []
     for i, (side, title) in enumerate(TITLES):
         face, values = explanation.portraits[i].sharp_crop(), found.shown[i]
-        bars = [_bar(found, face, k, values[k], names[i][k], peak) for k in strongest(values, found)]
+        bars = [
+            _bar(found, face, k, values[k], names[i][k], peak) for k in strongest(values, found)
+        ]
         lists.append(Bars(side, title, bars))
     return macro("patches", "bars", lists, _facts(found, names), THUMB)
 

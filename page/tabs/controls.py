@@ -17,7 +17,7 @@ from xfv_core.explain import Method, Option
 from xfv_core.explain.masks import OFFERED, PRESETS
 
 FOR_STUDIES = frozenset(PRESETS) - frozenset(OFFERED)  # choices that take minutes
-Values = Mapping[Component, Any]  # what Gradio hands over where ``inputs`` is a set
+Values = Mapping[Any, Any]  # by widget: what Gradio hands over where ``inputs`` is a set
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class MethodControls:
     """What a method can be asked to do differently: its options, and its network where it cannot
     explain every one."""
 
-    options: Mapping[str, Component]
+    options: Mapping[str, Any]
     network: gr.Radio | None
 
     @property
-    def all(self) -> list[Component]:
+    def all(self) -> list[Any]:
         return [*self.options.values(), *([self.network] if self.network else ())]
 
 
@@ -45,17 +45,17 @@ class Controls:
     methods: Mapping[str, MethodControls]
 
     @property
-    def pair(self) -> set[Component]:
+    def pair(self) -> set[Any]:
         """What decides the verdict."""
         return {*self.photos, *self.picks, self.model, self.rule}
 
     @property
-    def options(self) -> list[Component]:
+    def options(self) -> list[Any]:
         """The options of all methods."""
         return [widget for each in self.methods.values() for widget in each.all]
 
     @property
-    def all(self) -> set[Component]:
+    def all(self) -> set[Any]:
         """What decides verdict and maps."""
         return {*self.pair, self.method, *self.options}
 
@@ -122,6 +122,8 @@ def option_widget(method: type[Method], option: Option) -> Component:
     if isinstance(option.default, bool):
         return gr.Checkbox(**shown)
     if option.choices:
-        offered = {value: words for value, words in option.choices.items() if value not in FOR_STUDIES}
+        offered = {
+            value: words for value, words in option.choices.items() if value not in FOR_STUDIES
+        }
         return gr.Radio([(words, value) for value, words in offered.items()], **shown)
     return gr.Slider(option.least, option.most, **shown)

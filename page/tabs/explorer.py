@@ -16,7 +16,7 @@ from page.server.inputs import whole_number
 from page.server.limits import admit_maps
 from page.widgets import MAPS, SILENT, in_words, methods, verifier
 from xfv_core import XfvError
-from xfv_core.explain import make_method
+from xfv_core.explain import method_named
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
 
 BUNDLED = str(Path(__file__).resolve().parents[2] / "examples" / "gallery")
@@ -96,7 +96,7 @@ def open_pair(
         return
     said = ""
     try:
-        admit_maps(request, make_method(method, "page"))
+        admit_maps(request, method_named(method, "page")())
         found = gallery(source)
         said = opened(found, model, row)
         for explanation in found.explain(verifier, model, row, method):

@@ -61,7 +61,10 @@ class Pair:
             )
         except XfvError as trouble:
             return problem(str(trouble)), *galleries, 0
-        card, calibration = verifier.manifest.card(verdict.model), verifier.calibration(verdict.model)
+        card, calibration = (
+            verifier.manifest.card(verdict.model),
+            verifier.calibration(verdict.model),
+        )
         return answer(verdict, card, calibration), *galleries, values[self.asked] + 1
 
     def explain(self, values: Values, request: gr.Request) -> Iterator[tuple[str, str]]:
@@ -129,7 +132,11 @@ class Pair:
             method if known else gr.skip(),
             gr.Tabs(selected=method) if known else gr.skip(),
             *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
-            *([asked["detail"] if asked.get("detail") in details else gr.skip()] if details else ()),
+            *(
+                [asked["detail"] if asked.get("detail") in details else gr.skip()]
+                if details
+                else ()
+            ),
         ]
 
     def restored(self, tabs: gr.Tabs) -> list[Any]:

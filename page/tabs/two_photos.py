@@ -116,7 +116,9 @@ def save_and_link(pair: Pair, view: gr.HTML, shown: gr.State) -> None:
                 0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength"
             )
         with gr.Column(min_width=200, scale=2):
-            surface = gr.Radio([FACE, "Whole photo"], value=FACE, label="Show on", elem_id="surface")
+            surface = gr.Radio(
+                [FACE, "Whole photo"], value=FACE, label="Show on", elem_id="surface"
+            )
         with gr.Column(min_width=120, scale=1):
             pictures = [
                 gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
@@ -134,9 +136,7 @@ def save_and_link(pair: Pair, view: gr.HTML, shown: gr.State) -> None:
     to_link = [asked.change, controls.method.change]
     to_link += [pair.preset.change] if pair.preset else []
     gr.on(to_link, pair.link, controls.all, linked, **SILENT)
-    to_report.click(
-        pair.report, controls.all, reports, show_progress_on=to_report, **MAPS
-    )
+    to_report.click(pair.report, controls.all, reports, show_progress_on=to_report, **MAPS)
     asked.change(lambda: [gr.DownloadButton(visible=False)] * 2, None, reports, **SILENT)
     strength.input(None, strength, js=STRENGTH_JS, **SILENT)
     surface.change(None, surface, js=VIEW_JS, **SILENT)
