@@ -108,12 +108,11 @@ class Pair:
     def link(self, values: Values) -> str:
         """An address that brings these settings back, and the pair if it is an example."""
         method = values[self.controls.method]
-        options = self.controls.methods[method].options
         asked = {
             "model": values[self.controls.model], "at": values[self.controls.rule], "why": method,
         }  # fmt: skip
-        if "preset" in options:
-            asked["detail"] = values[options["preset"]]
+        if self.preset:
+            asked["detail"] = values[self.preset]
         if (number := example_of(*self.controls.uploads(values))) is not None:
             asked["example"] = str(number + 1)
         return link(urlencode(asked))
