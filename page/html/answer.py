@@ -49,7 +49,7 @@ def answer(verdict: Verdict, card: ModelCard, calibration: Calibration | None) -
         "strangers are more common than matches, the true probability is lower.",
         off=f"Expected calibration error: stated against observed frequency, {n:,} pairs, each "
         "judged by a curve that had not seen it.",
-        source=(card.indicative_threshold or {}).get("source", ""),
+        source=card.indicative_threshold.source if card.indicative_threshold else "",
         rule=POINTS.get(verdict.operating_point, "Indicative, from the literature"),
         axis=axis(verdict, calibration) if calibration else "",
     )

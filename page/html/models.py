@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import base64
+<<<<<<< HEAD
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+=======
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+>>>>>>> f3
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +18,8 @@ from markupsafe import Markup
 from page.html import filled
 from page.html.charts import reliability
 from xfv_core.confidence import CROPS, Calibration
-from xfv_core.models.ecnet import ATLAS_COLUMNS
+from xfv_core.models.ecnet import ATLAS_COLUMNS, Atlas, Channel
+from xfv_core.weights.hub import read_pinned
 from xfv_core.weights.manifest import Manifest, ModelCard
 
 Title = str | tuple[str, str]  # words, or words and their meaning
@@ -65,7 +72,9 @@ def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> Markup:
     ``atlases``: by model, a PNG of its channels' mean activations, see
     ``evaluation/channels/atlas.py``; there need not be one.
     """
+    folder = manifest.folder
     cards = sorted(manifest.models.values(), key=lambda card: card.name != manifest.default)
+<<<<<<< HEAD
     return filled(
         "models",
         models=[_model(c, atlases.get(c.name, b""), c.name == manifest.default) for c in cards],
@@ -92,6 +101,33 @@ def _model(card: ModelCard, atlas: bytes, unfolded: bool) -> Model:
 
 def _channels(parts: Mapping[str, Any], atlas: bytes) -> Channels:
     titles = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
+=======
+    return '<div class="xfv xfv-models">' + "".join(
+        _model(card, folder, atlases.get(card.name), unfolded=card.name == manifest.default)
+        for card in cards
+    ) + "</div>"  # fmt: skip
+
+
+def _model(card: ModelCard, folder: Path, atlas: bytes | None, *, unfolded: bool) -> str:
+    calibration, figures = card.whole_calibration, card.figures
+    measured = _results(figures.results) + (_calibrated(calibration) if calibration else "")
+    diagram = reliability(calibration.reliability) if calibration else ""
+    measured += _groups(figures.groups) if figures.groups else ""
+    channels = ""
+    if figures.parts and atlas and card.parts:
+        found = Atlas.from_json(read_pinned(card.parts, folder)).channels
+        channels = _channels(figures.parts["sets"], found, atlas)
+    return (
+        f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
+        f"<span>{_headline(card)}</span></summary><div class='body'><div>"
+        f"<dl>{''.join(_facts(card))}</dl>{measured}</div>{diagram}</div>{channels}</details>"
+    )
+
+
+def _channels(sets: Mapping[str, Any], channels: Sequence[Channel], atlas: bytes) -> str:
+    """What single channels find: figures by set of faces, and a tile per channel."""
+    head = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
+>>>>>>> f3
     rows = [
         (
             name,
@@ -101,8 +137,9 @@ def _channels(parts: Mapping[str, Any], atlas: bytes) -> Channels:
             f"{found['metrics']['single']:.0%}",
             _share(found["causes"]["share"], found["causes"]["share_interval"]),
         )
-        for name, found in parts["sets"].items()
+        for name, found in sets.items()
     ]
+<<<<<<< HEAD
     order = sorted(
         range(len(parts["channels"])),
         key=lambda i: (parts["channels"][i]["part"], -parts["channels"][i]["purity"]),
@@ -119,6 +156,28 @@ def _tile(i: int, channel: Mapping[str, Any]) -> Tile:
         row=i // ATLAS_COLUMNS,
         part=channel["part"] if channel["live"] else "silent",
         purity=f"{channel['purity']:.0%}",
+=======
+    order = sorted(range(len(channels)), key=lambda i: (channels[i].part, -channels[i].purity))
+    source = "data:image/png;base64," + base64.b64encode(atlas).decode()
+    tiles = "".join(_tile(i, channels[i]) for i in order)
+    return (
+        '<div class="channels"><h3>What single channels find</h3>'
+        "<p>On its part: how often a channel's peak lies on its part, median over live channels, "
+        "beside a channel that always fires at the same place. By cause: channels that fall when "
+        "their part is covered and stay when another one is.</p>"
+        f"{_table(head, rows)}<p>Mean activation on the aligned face, a tile per channel: its "
+        f'number, its part, how often it is on it.</p><ol class="atlas" '
+        f"style=\"--atlas:url('{source}')\">{tiles}</ol></div>"
+    )
+
+
+def _tile(i: int, channel: Channel) -> str:
+    column, row = i % ATLAS_COLUMNS, i // ATLAS_COLUMNS
+    name = channel.part if channel.live else "silent"
+    return (
+        f'<li><i style="--column:{column};--row:{row}"></i><span>{i} {escape(name)}</span> '
+        f"<b>{channel.purity:.0%}</b></li>"
+>>>>>>> f3
     )
 
 
@@ -128,7 +187,7 @@ def _share(share: float, interval: tuple[float, float]) -> str:
 
 def _headline(card: ModelCard) -> str:
     """The one figure by which people compare models."""
-    for name, row in (card.results or {}).items():
+    for name, row in card.figures.results.items():
         if row["path"] == "aligned":
             return f"{name} {_percent(row['accuracy']['mean'])}"
     return "accuracy not measured here"

@@ -46,7 +46,8 @@ def about_line(method: type[Method]) -> Markup:
 
 def limits(card: ModelCard) -> Markup:
     """What nobody may expect; with what was measured of false matches by group."""
-    return macro("words", "limits", _by_group(card.groups) if card.groups else NOT_BY_GROUP)
+    groups = card.figures.groups
+    return macro("words", "limits", _by_group(groups) if groups else NOT_BY_GROUP)
 
 
 def _by_group(groups: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ def test_a_patch_model_is_bundled_calibrated_and_small() -> None:
     for name in NAMES:
         card = load_manifest().card(name)
         assert card.bundled and (ROOT / card.bundled).stat().st_size <= BYTE_LIMIT
-        assert card.calibration and card.training and card.results
+        assert card.calibration and card.figures.training and card.figures.results
 
 
 def test_summands_add_up_to_the_cosine_on_every_pair_of_faces(

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from tests.weights.hub_server import HubServer
 from tests.weights.test_hub import DATA, FILE, card_for, is_right
-from xfv_core.cli import compare as command_line
+from xfv_core import cli as command_line
 from xfv_core.publish import PublishError, publish_model
 from xfv_core.weights import manifest
 from xfv_core.weights.hub import ROOT, WeightsError, load_tensors

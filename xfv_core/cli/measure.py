@@ -17,7 +17,8 @@ import typer
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain.fidelity import CELLS
-from xfv_core.weights.manifest import load_manifest, save_manifest
+from xfv_core.weights.figures import keep_figures
+from xfv_core.weights.manifest import load_manifest
 
 if TYPE_CHECKING:
     from xfv_core.evaluation.maps.study import Study, Which
@@ -130,7 +131,7 @@ def groups(
     model: Model = "sface",
     n: Annotated[int, typer.Option("--n", help="Photos of each group, drawn by the seed.")] = 400,
     seed: int = 0,
-    store: Annotated[bool, typer.Option("--store", help="Keep it in weights.json.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="Keep it in results/models.")] = False,
 ) -> None:
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
     from xfv_core.evaluation.verdicts import groups as by_group
@@ -144,7 +145,7 @@ def groups(
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip
     if store:
-        save_manifest(load_manifest().changed(model, groups=found))
+        keep_figures(model, verifier.manifest.folder, groups=found)
     typer.echo(json.dumps(found, indent=2))
 
 

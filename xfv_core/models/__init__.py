@@ -10,7 +10,6 @@ from importlib.metadata import entry_points
 import torch
 from torch import nn
 
-from xfv_core.errors import XfvError
 from xfv_core.models.base import (
     FaceEmbedder,
     FaceModel,
@@ -20,6 +19,7 @@ from xfv_core.models.base import (
     embed_all,
     register,
 )
+from xfv_core.models.own import NetworkError, check_embedder, own_card
 from xfv_core.weights.hub import Progress, Source, load_tensors
 from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
@@ -34,14 +34,11 @@ __all__ = [
     "embed_all",
     "load_model",
     "network_class",
+    "own_card",
     "register",
 ]  # fmt: skip
 
 ENTRY_POINTS = "xfv.networks"  # group of entry points under which other packages announce theirs
-
-
-class NetworkError(XfvError):
-    """An architecture that nobody has registered, or a network that does not embed faces."""
 
 
 def architecture_names() -> tuple[str, ...]:
@@ -53,7 +50,8 @@ def architecture_names() -> tuple[str, ...]:
 def network_class(card: ModelCard) -> type[FaceModel]:
     """The class that an entry's network will be of, which tells its capabilities unloaded.
 
-    Raises NetworkError for an architecture that is not known here.
+    Raises NetworkError for an architecture that is not known here, and for an entry that cannot be
+    of it.
     """
     _discover()
     if card.arch not in architectures():
@@ -61,28 +59,12 @@ def network_class(card: ModelCard) -> type[FaceModel]:
             f"{card.name}: there is no architecture {card.arch!r}; "
             f"choose from {', '.join(architecture_names())}."
         )
-    return architectures()[card.arch].kind(card)
-
-
-def check_embedder(network: FaceEmbedder, card: ModelCard) -> None:
-    """Raises NetworkError where a network does not take the crops that its card says, or does not
-    give one unit row of ``embedding_dim`` numbers for each."""
-    size, n = card.input.size, 2
-    grey = torch.linspace(0.2, 0.8, n * 3 * size * size).reshape(n, 3, size, size)
+    kind = architectures()[card.arch].kind(card)
     try:
-        rows = embed_all(network, grey.to(network.device), fast=False).cpu()
-    except (RuntimeError, ValueError, TypeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkError(f"{card.name} does not take crops of {size} px: {said}") from error
-    if tuple(rows.shape) != (n, network.embedding_dim):
-        raise NetworkError(
-            f"{card.name} gives {tuple(rows.shape)} for {n} crops, not ({n}, "
-            f"{network.embedding_dim})."
-        )
-    if not torch.allclose(rows.float().norm(dim=1), torch.ones(n), atol=1e-3):
-        raise NetworkError(
-            f"{card.name} gives embeddings that are not of length 1: normalise them."
-        )
+        kind.check(card)
+    except ValueError as error:
+        raise NetworkError(f"{card.name}: {error}.") from error
+    return kind
 
 
 def load_model(
@@ -98,9 +80,11 @@ def load_model(
     Raises ManifestError for an unknown name, NetworkError for an unknown architecture and
     WeightsError where no good copy can be had.
     """
-    card = (manifest or load_manifest()).card(name)
+    manifest = manifest or load_manifest()
+    card = manifest.card(name)
     kind = network_class(card)
-    model = kind.from_card(card, load_tensors(card, source=source, progress=progress))
+    tensors = load_tensors(card, root=manifest.folder, source=source, progress=progress)
+    model = kind.from_card(card, tensors, manifest.folder)
     model.name = name
     model.eval().requires_grad_(False).to(device)
     for layer in model.modules():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -119,9 +120,18 @@ class FaceModel(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def from_card(cls: type[_F], card: ModelCard, tensors: Mapping[str, Tensor]) -> _F:
-        """The network of a manifest's entry."""
+    def from_card(
+        cls: type[_F], card: ModelCard, tensors: Mapping[str, Tensor], folder: Path
+    ) -> _F:
+        """The network of an entry of the manifest in ``folder``."""
         return cls.from_tensors(tensors, card.config)
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        """Raises ValueError, one sentence, where an entry cannot be one of this class."""
+        size = getattr(cls, "input_size", card.input.size)
+        if card.input.size != size:
+            raise ValueError(f"input.size must be {size}, not {card.input.size}")
 
     @classmethod
     def kind(cls: type[_F], card: ModelCard) -> type[_F]:

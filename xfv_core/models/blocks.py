@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from xfv_core.models.base import FaceModel
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what a first layer takes
 _Model = TypeVar("_Model", bound="TrainedModel")
@@ -55,6 +58,16 @@ class TrainedModel(FaceModel):
         model = cls(cls.config_class.from_dict(config), name=name, folded=True)  # type: ignore[call-arg]
         model.load_state_dict({key: value.float() for key, value in tensors.items()})
         return model.eval().requires_grad_(False)
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        try:
+            cls.config_class.from_dict(card.config)
+        except KeyError as missing:
+            raise ValueError(f"config has no {missing}") from missing
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"config is not one of this architecture: {error}") from error
 
     def folded(self: _Model) -> _Model:
         """A copy for inference with every BN folded into its convolution."""

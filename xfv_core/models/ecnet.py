@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from torch.nn import functional
 
 from xfv_core.models.base import Chain, Residual, register
 from xfv_core.models.blocks import INPUT_SCALE, INPUT_SHIFT, Layer, TrainedModel, conv_block
+from xfv_core.strict_json import STRICT, build, parse, pretty
+from xfv_core.weights.hub import read_pinned
 
 if TYPE_CHECKING:
     from xfv_core.weights.manifest import ModelCard
@@ -95,12 +98,16 @@ class Atlas:
 
     channels: tuple[Channel, ...]
     hidden_below: Mapping[str, float]
+    __pydantic_config__ = STRICT
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Atlas:
-        """Inverse of ``asdict``; other keys are left out."""
-        channels = (Channel(**{**c, "place": tuple(c["place"])}) for c in values["channels"])
-        return cls(tuple(channels), dict(values["hidden_below"]))
+    def from_json(cls, data: bytes) -> Atlas:
+        """Inverse of ``to_json``; JsonError, one sentence, for anything else."""
+        return build(cls, parse(data.decode("utf-8", "replace")))
+
+    def to_json(self) -> bytes:
+        """The file beside the weights that the manifest pins."""
+        return pretty(asdict(self)).encode("utf-8")
 
     def named(self, part: str) -> list[int]:
         """The channels that find this part and little else."""
@@ -158,10 +165,10 @@ class ECNet(TrainedModel):
     """
 
     config_class = ECConfig
+    input_size = INPUT_SIZE
 
     def __init__(self, config: ECConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name)
-        self.input_size = INPUT_SIZE
         self.embedding_dim = config.dim
         self.channels = config.channels
         self.encoder: ECEncoder = ECEncoder(config, folded=folded)
@@ -210,9 +217,10 @@ class PartNet(ECNet):
     measured: Atlas
 
     @classmethod
-    def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor]) -> PartNet:
+    def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor], folder: Path) -> PartNet:
+        assert card.parts is not None  # or ``kind`` had not named this class
         model = cls.from_tensors(tensors, card.config)
-        model.measured = Atlas.from_dict(card.parts or {})
+        model.measured = Atlas.from_json(read_pinned(card.parts, folder))
         return model
 
     def atlas(self) -> Atlas:
