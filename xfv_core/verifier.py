@@ -57,14 +57,8 @@ class Verifier(Networks):
         super().__init__(manifest, source, device)
         self._explain_crops = explain_elsewhere or self._explain_here
         self._detector = FaceDetector(self.device)
-<<<<<<< HEAD
-        self._models: dict[str, FaceEmbedder] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self.keep_seconds = keep_seconds
         self._recent = Recent(KEEP_RESULTS, keep_seconds)
-=======
-        self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
->>>>>>> f3
         self._verdicts = Precedence()
 
     def add(self, network: FaceEmbedder, card: ModelCard) -> None:

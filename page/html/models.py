@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import base64
-<<<<<<< HEAD
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-=======
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
->>>>>>> f3
 from typing import Any
 
 from markupsafe import Markup
@@ -74,19 +69,21 @@ def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> Markup:
     """
     folder = manifest.folder
     cards = sorted(manifest.models.values(), key=lambda card: card.name != manifest.default)
-<<<<<<< HEAD
     return filled(
         "models",
-        models=[_model(c, atlases.get(c.name, b""), c.name == manifest.default) for c in cards],
+        models=[
+            _model(card, folder, atlases.get(card.name, b""), card.name == manifest.default)
+            for card in cards
+        ],
     )
 
 
-def _model(card: ModelCard, atlas: bytes, unfolded: bool) -> Model:
-    calibration = Calibration.from_dict(card.calibration) if card.calibration else None
+def _model(card: ModelCard, folder: Path, atlas: bytes, unfolded: bool) -> Model:
+    calibration, figures = card.whole_calibration, card.figures
     tables = [
-        *([_results(card.results)] if card.results else ()),
+        *([_results(figures.results)] if figures.results else ()),
         *([_calibrated(calibration)] if calibration else ()),
-        *([_groups(card.groups)] if card.groups else ()),
+        *([_groups(figures.groups)] if figures.groups else ()),
     ]
     return Model(
         card=card,
@@ -95,39 +92,15 @@ def _model(card: ModelCard, atlas: bytes, unfolded: bool) -> Model:
         facts=list(_facts(card)),
         tables=tables,
         diagram=reliability(calibration.reliability) if calibration else Markup(),
-        channels=_channels(card.parts, atlas) if card.parts else None,
+        channels=_channels(card, folder, atlas) if card.parts and figures.parts else None,
     )
 
 
-def _channels(parts: Mapping[str, Any], atlas: bytes) -> Channels:
+def _channels(card: ModelCard, folder: Path, atlas: bytes) -> Channels:
+    """What single channels find; ``card`` has parts, pinned and measured."""
+    assert card.parts and card.figures.parts
+    channels = Atlas.from_json(read_pinned(card.parts, folder)).channels
     titles = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
-=======
-    return '<div class="xfv xfv-models">' + "".join(
-        _model(card, folder, atlases.get(card.name), unfolded=card.name == manifest.default)
-        for card in cards
-    ) + "</div>"  # fmt: skip
-
-
-def _model(card: ModelCard, folder: Path, atlas: bytes | None, *, unfolded: bool) -> str:
-    calibration, figures = card.whole_calibration, card.figures
-    measured = _results(figures.results) + (_calibrated(calibration) if calibration else "")
-    diagram = reliability(calibration.reliability) if calibration else ""
-    measured += _groups(figures.groups) if figures.groups else ""
-    channels = ""
-    if figures.parts and atlas and card.parts:
-        found = Atlas.from_json(read_pinned(card.parts, folder)).channels
-        channels = _channels(figures.parts["sets"], found, atlas)
-    return (
-        f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
-        f"<span>{_headline(card)}</span></summary><div class='body'><div>"
-        f"<dl>{''.join(_facts(card))}</dl>{measured}</div>{diagram}</div>{channels}</details>"
-    )
-
-
-def _channels(sets: Mapping[str, Any], channels: Sequence[Channel], atlas: bytes) -> str:
-    """What single channels find: figures by set of faces, and a tile per channel."""
-    head = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
->>>>>>> f3
     rows = [
         (
             name,
@@ -137,47 +110,20 @@ def _channels(sets: Mapping[str, Any], channels: Sequence[Channel], atlas: bytes
             f"{found['metrics']['single']:.0%}",
             _share(found["causes"]["share"], found["causes"]["share_interval"]),
         )
-        for name, found in sets.items()
+        for name, found in card.figures.parts["sets"].items()
     ]
-<<<<<<< HEAD
-    order = sorted(
-        range(len(parts["channels"])),
-        key=lambda i: (parts["channels"][i]["part"], -parts["channels"][i]["purity"]),
-    )
+    order = sorted(range(len(channels)), key=lambda i: (channels[i].part, -channels[i].purity))
     source = "data:image/png;base64," + base64.b64encode(atlas).decode() if atlas else ""
-    tiles = [_tile(i, parts["channels"][i]) for i in order]
-    return Channels(Table(titles, rows), source, tiles)
+    return Channels(Table(titles, rows), source, [_tile(i, channels[i]) for i in order])
 
 
-def _tile(i: int, channel: Mapping[str, Any]) -> Tile:
+def _tile(i: int, channel: Channel) -> Tile:
     return Tile(
         number=i,
         column=i % ATLAS_COLUMNS,
         row=i // ATLAS_COLUMNS,
-        part=channel["part"] if channel["live"] else "silent",
-        purity=f"{channel['purity']:.0%}",
-=======
-    order = sorted(range(len(channels)), key=lambda i: (channels[i].part, -channels[i].purity))
-    source = "data:image/png;base64," + base64.b64encode(atlas).decode()
-    tiles = "".join(_tile(i, channels[i]) for i in order)
-    return (
-        '<div class="channels"><h3>What single channels find</h3>'
-        "<p>On its part: how often a channel's peak lies on its part, median over live channels, "
-        "beside a channel that always fires at the same place. By cause: channels that fall when "
-        "their part is covered and stay when another one is.</p>"
-        f"{_table(head, rows)}<p>Mean activation on the aligned face, a tile per channel: its "
-        f'number, its part, how often it is on it.</p><ol class="atlas" '
-        f"style=\"--atlas:url('{source}')\">{tiles}</ol></div>"
-    )
-
-
-def _tile(i: int, channel: Channel) -> str:
-    column, row = i % ATLAS_COLUMNS, i // ATLAS_COLUMNS
-    name = channel.part if channel.live else "silent"
-    return (
-        f'<li><i style="--column:{column};--row:{row}"></i><span>{i} {escape(name)}</span> '
-        f"<b>{channel.purity:.0%}</b></li>"
->>>>>>> f3
+        part=channel.part if channel.live else "silent",
+        purity=f"{channel.purity:.0%}",
     )
 
 

@@ -6,11 +6,8 @@ import hashlib
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
-<<<<<<< HEAD
-from xml.etree import ElementTree
-=======
 from pathlib import Path
->>>>>>> f3
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -118,11 +115,7 @@ def test_the_marker_stays_on_the_axis(similarity: float, threshold: float) -> No
     stored = load_manifest().card("sface").calibration
     assert stored is not None
     verdict = replace(VERDICT, similarity=similarity, threshold=threshold)
-<<<<<<< HEAD
-    html = axis(verdict, Calibration.from_dict(stored))
-=======
-    html = render.axis(verdict, stored)
->>>>>>> f3
+    html = axis(verdict, stored)
     marker = float(html.split('class="here" x="')[1].split('"')[0])
     assert 0 <= marker <= 560
 
@@ -151,18 +144,12 @@ def test_every_model_stands_with_licence_result_and_reliability(calibration: Cal
 
 
 def test_what_was_not_measured_is_not_claimed(card: ModelCard) -> None:
-<<<<<<< HEAD
-    bare = replace(card, results=None, calibration=None, groups=None)
-    page = models(Manifest("sface", {"sface": bare}), {})
-=======
     bare = replace(card, calibration=None, figures=Figures())
-    page = render.models(Manifest("sface", {"sface": bare}), {})
->>>>>>> f3
+    page = models(Manifest("sface", {"sface": bare}), {})
     assert "accuracy not measured here" in page
     assert "svg" not in Tags(page).seen and "table" not in Tags(page).seen
 
 
-<<<<<<< HEAD
 def test_the_legend_is_well_formed_and_says_what_its_ends_mean() -> None:
     html = legend(0.0213, "change in cosine similarity")
     root = ElementTree.fromstring(html)
@@ -179,17 +166,6 @@ def test_a_unit_cannot_smuggle_markup_into_the_page() -> None:
     ElementTree.fromstring(html)
 
 
-def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard) -> None:
-    interval = {"purity_interval": (0.8, 0.95), "share_interval": (0.7, 0.9)}
-    metrics = {"n": 70, "purity": 0.9, "constant_purity": 0.5, "single": 1.0, **interval}
-    channel = {"part": "mouth", "live": True, "purity": 0.97}
-    silent = {"part": "background", "live": False, "purity": 0.0}
-    parts = {
-        "sets": {"LFW, <aligned>": {"metrics": metrics, "causes": {"share": 0.8, **interval}}},
-        "channels": [channel] * 13 + [silent],
-    }
-    page = models(Manifest("sface", {"sface": replace(card, parts=parts)}), {"sface": b"PNG"})
-=======
 def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard, tmp_path: Path) -> None:
     interval = {"purity_interval": (0.8, 0.95), "share_interval": (0.7, 0.9)}
     metrics = {"n": 70, "purity": 0.9, "constant_purity": 0.5, "single": 1.0, **interval}
@@ -200,8 +176,7 @@ def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard, tmp_pat
     (tmp_path / "net.parts.json").write_bytes(data)
     pin = PinnedFile("net.parts.json", hashlib.sha256(data).hexdigest(), len(data))
     found = replace(card, parts=pin, figures=Figures(parts={"sets": sets}))
-    page = render.models(Manifest("sface", {"sface": found}, tmp_path), {"sface": b"PNG"})
->>>>>>> f3
+    page = models(Manifest("sface", {"sface": found}, tmp_path), {"sface": b"PNG"})
     assert page.count('class="atlas"') == 1 and page.count("--column:") == 14
     assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97%</b>' in page
     assert "13 silent" in page and "LFW, &lt;aligned&gt;" in page
@@ -213,17 +188,8 @@ def test_the_limits_name_the_groups_that_fare_best_and_worst(card: ModelCard) ->
         for name, rate in (("adults, mixed", 0.08), ("<a>", 0.031), ("b", 0.2), ("c", 0.4444))
     ]
     groups = {"protocol": "all pairs of a cell", "cells": cells}
-<<<<<<< HEAD
-    said = limits(replace(card, groups=groups))
+    said = limits(replace(card, figures=Figures(groups=groups)))
     assert "takes 8 % of strangers" in said and "from 3 % (&lt;a&gt;) to 44 % (c)" in said
-    assert "has not been measured here" in limits(replace(card, groups=None))
-    page = models(Manifest("sface", {"sface": replace(card, groups=groups)}), {})
-=======
-    said = render.limits(replace(card, figures=Figures(groups=groups)))
-    assert "takes 8 % of strangers" in said and "from 3 % (&lt;a&gt;) to 44 % (c)" in said
-    assert "has not been measured here" in render.limits(replace(card, figures=Figures()))
-    page = render.models(
-        Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {}
-    )
->>>>>>> f3
+    assert "has not been measured here" in limits(replace(card, figures=Figures()))
+    page = models(Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {})
     assert "&lt;a&gt;" in page and "20% (0% to 100%)" in page
