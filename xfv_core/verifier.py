@@ -199,6 +199,7 @@ class Verifier(Networks):
             calibrated=calibration is not None,
             faces=(pair[0].chosen, pair[1].chosen),
             notes=tuple(notes),
+            found=(pair[0].found, pair[1].found),
         )
 
     def explain(
