@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -72,6 +73,15 @@ def test_a_sweep_gives_memory_back_to_the_system(monkeypatch: pytest.MonkeyPatch
     assert given.wait(10)
 
 
+def test_many_results_wait_for_one_sweep_and_the_process_for_none() -> None:
+    before, recent = set(threading.enumerate()), Recent(60, 3600)
+    for key in range(50):
+        recent.put(key, "v")
+    (sweep,) = set(threading.enumerate()) - before
+    assert isinstance(sweep, threading.Timer) and sweep.daemon
+    sweep.cancel()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="what glibc keeps is glibc's")
 def test_memory_that_small_things_left_behind_is_given_back() -> None:
     process = psutil.Process()
@@ -84,22 +94,104 @@ def test_memory_that_small_things_left_behind_is_given_back() -> None:
     assert last == bytes(1000)
 
 
-def test_long_work_waits_until_short_work_is_done() -> None:
-    precedence, order, waiting = Precedence(), [], threading.Event()
+def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
+    recent, inside, most = Recent(4, 60), threading.Semaphore(0), []
+    at_once, count = 0, threading.Lock()
+    first_in, go_on = threading.Event(), threading.Event()
 
-    def long_work() -> None:
-        waiting.set()
-        precedence.give_way()
-        order.append("long")
+    def make() -> str:
+        nonlocal at_once
+        with count:
+            at_once += 1
+            most.append(at_once)
+            first = len(most) == 1
+        try:
+            if first:
+                first_in.set()
+                go_on.wait(10)
+                raise ValueError("the first fails")
+            inside.acquire(timeout=0.3)  # long enough for another to come in, if it may
+        finally:
+            with count:
+                at_once -= 1
+        raise ValueError("so do the others")
 
-    with precedence:
-        thread = threading.Thread(target=long_work)
+    def ask() -> None:
+        with pytest.raises(ValueError):
+            recent.get("k", make)
+
+    threads = [threading.Thread(target=ask)]
+    threads[0].start()
+    first_in.wait(10)
+    threads += [threading.Thread(target=ask)]
+    threads[1].start()  # waits for the first
+    while recent._turns["k"].wanted < 2:
+        pass
+    go_on.set()
+    threads[0].join()
+    threads += [threading.Thread(target=ask)]
+    threads[2].start()  # comes when the first has left and the second works
+    for thread in threads:
+        thread.join()
+    assert len(most) == 3 and max(most) == 1
+
+
+def test_nothing_is_kept_of_a_lock_that_nobody_waits_for() -> None:
+    recent = Recent(4, 60)
+    recent.get("k", lambda: 1)
+    assert not recent._turns
+
+
+def test_changes_by_many_threads_at_once_are_all_kept() -> None:
+    recent, start = Recent(4, 60), threading.Barrier(8)
+
+    def add(name: int) -> None:
+        start.wait()
+        for i in range(50):
+            recent.update("k", lambda before, i=i: {*(before or ()), (name, i)})
+
+    threads = [threading.Thread(target=add, args=[name]) for name in range(8)]
+    for thread in threads:
         thread.start()
-        waiting.wait()
-        order.append("short")
-    thread.join()
-    assert order == ["short", "long"]
+    for thread in threads:
+        thread.join()
+    assert len(recent.peek("k")) == 8 * 50
+
+
+# --- who goes first ------------------------------------------------------------------------------
+
+FOREVER, LIMIT = 3600.0, 30.0  # seconds; neither is waited for while the code is right
+
+
+def test_long_work_waits_until_all_short_work_is_done() -> None:
+    precedence = Precedence()
+    precedence.PATIENCE = FOREVER
+    long_work = threading.Thread(target=precedence.give_way, daemon=True)
+    with precedence:
+        with precedence:
+            long_work.start()
+        long_work.join(0.1)
+        assert long_work.is_alive()
+    long_work.join(LIMIT)
+    assert not long_work.is_alive()
 
 
 def test_long_work_does_not_wait_for_nobody() -> None:
-    Precedence().give_way()
+    precedence = Precedence()
+    precedence.PATIENCE = FOREVER
+    assert ends(precedence.give_way)
+
+
+def test_long_work_does_not_starve_under_short_work() -> None:
+    precedence = Precedence()
+    precedence.PATIENCE = 0.01
+    with precedence:
+        assert ends(precedence.give_way)
+
+
+def ends(work: Callable[[], object]) -> bool:
+    """Whether ``work``, in a thread of its own, comes to an end."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    return not thread.is_alive()

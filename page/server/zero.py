@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from page.server.folder import KEEP_SECONDS
 from xfv_core import Verifier, load_model
-from xfv_core.explain.judged import Drawing, draw
+from xfv_core.explain.judged import Judged, explain_crops
 from xfv_core.models import FaceModel
 
 LOAN = 30  # seconds; the slowest preset takes a few
@@ -21,10 +22,11 @@ GPU = "cuda"
 def make_verifier() -> Verifier:
     """The page's verifier, as the machine wants it."""
     if os.environ.get("SPACES_ZERO_GPU", "").lower() not in ("1", "t", "true"):
-        return Verifier()
+        return Verifier(keep_seconds=KEEP_SECONDS)
     import spaces
 
-    return Verifier(device="cpu", draw_elsewhere=spaces.GPU(duration=LOAN)(draw_on_loan))
+    lent = spaces.GPU(duration=LOAN)(explain_on_loan)
+    return Verifier(device="cpu", explain_elsewhere=lent, keep_seconds=KEEP_SECONDS)
 
 
 @cache
@@ -33,6 +35,6 @@ def on_gpu(name: str) -> FaceModel:
     return load_model(name, device=GPU)
 
 
-def draw_on_loan(name: str, *crops: Any, **judged: Any) -> Iterator[Drawing]:
-    """`xfv_core.explain.judged.draw`, given the name of a network."""
-    yield from draw(on_gpu(name), *crops, **judged)
+def explain_on_loan(name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
+    """`xfv_core.explain.judged.explain_crops`, given the name of a network."""
+    yield from explain_crops(on_gpu(name), *crops, **judged)

@@ -21,7 +21,8 @@ from xfv_core.cli import gallery as galleries
 from xfv_core.cli import measure as evidence
 from xfv_core.cli.measure import Model, Pairs, Result
 from xfv_core.results import PictureKind
-from xfv_core.weights.manifest import load_manifest, save_manifest
+from xfv_core.weights.figures import keep_figures
+from xfv_core.weights.manifest import change_entry, keep_calibration, keep_parts, load_manifest
 
 app = typer.Typer(
     add_completion=False,
@@ -124,8 +125,7 @@ def calibrate(
         partial=partial,
         dataset=dataset,
     )
-    now = load_manifest(manifest)
-    save_manifest(now.changed(model, calibration=calibration.to_dict()), manifest)
+    keep_calibration(model, calibration, manifest)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
 
 
@@ -137,7 +137,7 @@ def evaluate(
     aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
     middle: Annotated[int, typer.Option(help="Cut this square, px, and find no face.")] = 0,
     partial: Partial = False,
-    store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
+    store: Annotated[str, typer.Option(help="Keep it in results/models under this name.")] = "",
     result: Result = None,
     as_json: Json = False,
     manifest: File = None,
@@ -186,9 +186,8 @@ def evaluate(
             "lost": lost,
             "folds": len(table["fold_thresholds"]),
         }
-        now = load_manifest(manifest)
-        known = now.card(model).results or {}
-        save_manifest(now.changed(model, results={**known, store: row}), manifest)
+        known = load_manifest(manifest).card(model).figures.results
+        keep_figures(model, verifier.manifest.folder, results={**known, store: row})
     typer.echo(
         json.dumps(table, indent=2)
         if as_json
@@ -206,7 +205,7 @@ def parts(
     people: Annotated[int, typer.Option(help="holdout_people of its training config.")] = 12,
     n: Annotated[int, typer.Option(help="LFW photos, drawn by the seed.")] = 1000,
     seed: int = 0,
-    store: Annotated[bool, typer.Option("--store", help="Keep it in weights.json.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="Keep it beside the weights.")] = False,
     atlas: Annotated[Path | None, typer.Option(help="PNG of mean activations to write.")] = None,
     manifest: File = None,
 ) -> None:
@@ -226,7 +225,7 @@ def parts(
         crops = crops_of_photos(
             files, lambda photo: verifier.central_face(photo, model), size, n=n, seed=seed
         )
-    table = measure_parts(
+    found_by, table = measure_parts(
         network.maps,
         size,
         held_out_people(data, people),
@@ -234,7 +233,7 @@ def parts(
         seed=seed,
     )
     if store:
-        save_manifest(load_manifest(manifest).changed(model, parts=table), manifest)
+        keep_parts(model, found_by.to_json(), manifest, table)
     if atlas:
         atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
     typer.echo(json.dumps(table["sets"], indent=2))
@@ -283,4 +282,4 @@ def publish(
         typer.echo("\n" + sent.files["README.md"].decode())
         return
     typer.echo(f"published: {sent.hub}")
-    save_manifest(load_manifest().changed(model, hub=sent.hub))  # an upload takes its time
+    change_entry(model, hub=sent.hub)

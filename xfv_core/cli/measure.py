@@ -17,14 +17,13 @@ import typer
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain.fidelity import CELLS
-from xfv_core.weights.manifest import load_manifest, save_manifest
+from xfv_core.weights.figures import keep_figures
+from xfv_core.weights.manifest import load_manifest
 
 if TYPE_CHECKING:
     from xfv_core.evaluation.maps.study import Study, Which
 
 app = typer.Typer()
-METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
-           "random")  # fmt: skip
 
 Images = Annotated[Path, typer.Option(help="Folder or tar of aligned crops.")]
 Pairs = Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV (path_a,path_b,label), or lfw.")]
@@ -130,7 +129,7 @@ def groups(
     model: Model = "sface",
     n: Annotated[int, typer.Option("--n", help="Photos of each group, drawn by the seed.")] = 400,
     seed: int = 0,
-    store: Annotated[bool, typer.Option("--store", help="Keep it in weights.json.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="Keep it in results/models.")] = False,
 ) -> None:
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
     from xfv_core.evaluation.verdicts import groups as by_group
@@ -144,7 +143,7 @@ def groups(
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip
     if store:
-        save_manifest(load_manifest().changed(model, groups=found))
+        keep_figures(model, verifier.manifest.folder, groups=found)
     typer.echo(json.dumps(found, indent=2))
 
 
@@ -175,12 +174,11 @@ def _study(
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    own = [name for name in ("patches", "parts") if model in verifier.models_for(name)]
     return Study(
         verifier.model(model),
         fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
         images,
-        methods or [*METHODS, *own],
+        methods or verifier.studied(model),
         threshold=calibration.point("balanced").threshold,
         decide_at=calibration.point("eer").threshold,
         which=on,

@@ -15,7 +15,7 @@ from xfv_core.evaluation.speed.rivals import (
     plain_embed,
     unfold,
 )
-from xfv_core.explain.gradient import FGGB
+from xfv_core.explain.fggb import FGGB
 from xfv_core.explain.masks import PRESETS
 from xfv_core.models.base import Chain, FaceModel
 
