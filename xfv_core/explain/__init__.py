@@ -42,5 +42,6 @@ def make_explainer(method: str, **options: Any) -> Explainer:
         raise MethodError(f"There is no method {method!r}; choose from {', '.join(METHODS)}.")
     known = [field.name for field in fields(METHODS[method])]  # type: ignore[arg-type]
     if unknown := sorted(set(options) - set(known)):
-        raise MethodError(f"{method} has no option {unknown[0]!r}; it has {', '.join(known)}.")
+        there = f"it has {', '.join(known)}" if known else "it has none"
+        raise MethodError(f"{method} has no option {unknown[0]!r}; {there}.")
     return METHODS[method](**options)

@@ -18,7 +18,9 @@ from typing import Any, Literal, TypeVar
 
 from xfv_core.errors import XfvError
 
-MANIFEST_PATH = Path(__file__).resolve().parents[2] / "weights.json"
+ROOT = Path(__file__).resolve().parents[2]
+_IN_WHEEL = ROOT / "xfv_core" / "weights.json"  # pyproject.toml puts the checkout's file there
+MANIFEST_PATH = _IN_WHEEL if _IN_WHEEL.is_file() else ROOT / "weights.json"
 
 _WIDTH = 100
 _T = TypeVar("_T")
