@@ -7,16 +7,17 @@ al., arXiv 1602.07261. Batch norms are folded into the convolutions before them:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from facenet_pytorch import InceptionResnetV1
-from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from xfv_core.models.base import FaceModel
 from xfv_core.weights.hub import WeightsError
+
+if TYPE_CHECKING:  # its package brings torchvision, seconds that only this network should cost
+    from facenet_pytorch import InceptionResnetV1
 
 
 class FaceNet(FaceModel):
@@ -41,6 +42,8 @@ class FaceNet(FaceModel):
         """
         if config:
             raise WeightsError(f"FaceNet has no settings, but its entry names {list(config)}.")
+        from facenet_pytorch import InceptionResnetV1
+
         with torch.device("meta"):  # no second of random numbers, and no draw from the global seed
             network = InceptionResnetV1(classify=False)
         kept = {key: value for key, value in tensors.items() if not key.startswith("logits.")}
@@ -63,6 +66,8 @@ class FaceNet(FaceModel):
 
 
 def _fold(network: InceptionResnetV1) -> InceptionResnetV1:
+    from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d
+
     for block in list(network.modules()):
         if isinstance(block, BasicConv2d):
             block.conv = fuse_conv_bn_eval(block.conv, block.bn)
