@@ -123,10 +123,13 @@ def side_by_side(
 def encode(image: NDArray[np.uint8], format: Literal["png", "jpeg", "webp"] = "png") -> bytes:
     """uint8 (H,W,3|4) -> the bytes of a file without metadata.
 
-    PNG and WebP are lossless; JPEG (three channels only) is written once, at quality 95 with full colour
-    resolution, so that the edges of a map stay where they are.
+    PNG and WebP are lossless; JPEG (three channels only) is written once, at quality 95 with full
+    colour resolution, so that the edges of a map stay where they are.
     """
-    options = {"jpeg": {"quality": 95, "subsampling": 0}, "webp": {"lossless": True}}
+    options: dict[str, dict[str, int]] = {
+        "jpeg": {"quality": 95, "subsampling": 0},
+        "webp": {"lossless": True},
+    }
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, format=format, **options.get(format, {}))
     return buffer.getvalue()
