@@ -217,20 +217,13 @@ def _jpeg_limit(data: bytes) -> int:
 def _flattened(image: Image.Image) -> Image.Image:
     """Any mode -> RGB; CMYK by the plain formula, as its profile is not read."""
     if image.mode.startswith("I"):  # 16-bit grey
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     layer = image.convert("RGBA")
     white = Image.new("RGB", image.size, "white")
     white.paste(layer, mask=layer.getchannel("A"))
     return white
-
-
-def _eight_bits(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit grey by its upper 8 bits; of values that only fill 8, 10, 12 or 14, by theirs."""
-    used = int(grey.max(initial=0)).bit_length()
-    depth = next(bits for bits in (8, 10, 12, 14, 16) if used <= bits)
-    return (grey.astype(np.int64) >> (depth - 8)).astype(np.uint8)
 
 
 def _upright(image: Image.Image, exif: object) -> Image.Image:
