@@ -58,7 +58,7 @@ class FaceDetector:
         """Load the networks; raises `DetectorError` where their files were changed."""
         from xfv_core.faces.mtcnn import MTCNN  # and torch with it
 
-        self._mtcnn = MTCNN(device)
+        self._networks = MTCNN(device)
 
     def detect(
         self, pixels: NDArray[np.uint8], *, long_side: int = 800, thorough: bool = True
@@ -119,15 +119,21 @@ class FaceDetector:
         border = max(copy.shape) // 2 if padded else 0
         padding = ((border, border), (border, border), (0, 0))
         framed = np.pad(copy, padding, constant_values=_GREY)
-        rows, landmarks_of = self._mtcnn.detect(framed, max(_SMALLEST, share * max(framed.shape)))
         faces = []
-        for row, points in zip(rows.astype(float), landmarks_of.astype(float), strict=True):
+        for row, points in self._mtcnn(framed, max(_SMALLEST, share * max(framed.shape))):
             corners = _turned_back(row[:4].reshape(2, 2) - border - 0.5, copy.shape, turn)
             landmarks = _turned_back(points - border, copy.shape, turn)
             box = np.sort((corners + 0.5) / scale, axis=0).reshape(4)
             landmarks = (landmarks + 0.5) / scale - 0.5
             faces.append(_face(box, landmarks, float(row[4]), turn, pixels.shape))
         return [face for face in faces if face.probability >= _POSSIBLE]
+
+    def _mtcnn(
+        self, pixels: NDArray[np.uint8], smallest: float
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """-> [(x0, y0, x1, y1, probability), (5,2) landmarks] of each face."""
+        rows, points = self._networks.detect(pixels, smallest)
+        return list(zip(rows.astype(float), points.astype(float), strict=True))
 
 
 def pick_central(faces: Sequence[Face], shape: tuple[int, ...]) -> int:
