@@ -18,10 +18,10 @@ from xfv_core.cli.options import (
     OutputError,
     Point,
     output,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
-    from xfv_core import Explanation, Verdict, Verifier
+    from xfv_core import Explanation, Verdict
 
 app = typer.Typer()
 Model = Annotated[str | None, typer.Option(help="Registry name; default: what fits the method.")]
@@ -40,14 +40,14 @@ def verify(
     """Are the faces in photos A and B the same person?"""
     from xfv_core import Verifier
 
-    verifier = Verifier()
-    verdict = verifier.verify(a, b, model=model, operating_point=at, pick=(face_a - 1, face_b - 1))
-    photos = _photos(verifier, a, b, verdict)
+    verdict = Verifier().verify(
+        a, b, model=model, operating_point=at, pick=(face_a - 1, face_b - 1)
+    )
     if as_json:
-        typer.echo(json.dumps({**asdict(verdict), "photos": photos}, indent=2))
+        typer.echo(json.dumps(asdict(verdict), indent=2))
     else:
         typer.echo(verdict.sentence)
-        _say_notes(verdict, photos)
+        _say_notes(verdict)
 
 
 @app.command()
@@ -82,19 +82,17 @@ def explain(
     from xfv_core import Verifier
 
     options = {k: v for k, v in (("preset", preset), ("view", view)) if v}
-    verifier = Verifier()
-    explanation = verifier.explained(
+    explanation = Verifier().explained(
         a, b, model=model, operating_point=at, method=method, pick=(face_a - 1, face_b - 1),
         **options,
     )  # fmt: skip
     verdict = explanation.verdict
     _write(explanation, out, values, strength)
-    photos = _photos(verifier, a, b, verdict)
     if as_json:
-        typer.echo(json.dumps({**explanation.to_dict(), "photos": photos}, indent=2))
+        typer.echo(json.dumps(explanation.to_dict(), indent=2))
         return
     typer.echo(f"{verdict.sentence}\n{explanation.sentence}")
-    _say_notes(verdict, photos)
+    _say_notes(verdict)
 
 
 @app.command()
@@ -137,30 +135,14 @@ def _write(
         raise OutputError(f"{error.filename or out or values}: {error.strerror}.") from error
 
 
-def _photos(verifier: Verifier, a: Path, b: Path, verdict: Verdict) -> dict[str, Any]:
-    """Of each photo its faces, the largest first, and the number of the one compared, from 1."""
-    found = {}
-    for side, path, chosen in zip("ab", (a, b), verdict.faces, strict=True):
-        _, faces = verifier.faces(path)
-        found[side] = {
-            "compared": chosen + 1,
-            "faces": [
-                {"box": face.box.round(1).tolist(), "probability": face.probability}
-                for face in faces
-            ],
-        }
-    return found
-
-
-def _say_notes(verdict: Verdict, photos: dict[str, Any]) -> None:
+def _say_notes(verdict: Verdict) -> None:
     """On stderr: the notes, and where there was a choice of faces, what it is."""
     for note in verdict.notes:
         typer.echo(f"note: {note}", err=True)
-    for side, photo in photos.items():
-        if len(photo["faces"]) > 1:
+    for side, boxes in zip("ab", verdict.boxes, strict=True):
+        if len(boxes) > 1:
             places = ", ".join(
                 f"{number} at x {x0:.0f} to {x1:.0f}, y {y0:.0f} to {y1:.0f}"
-                for number, face in enumerate(photo["faces"], start=1)
-                for x0, y0, x1, y1 in [face["box"]]
+                for number, (x0, y0, x1, y1) in enumerate(boxes, start=1)
             )
             typer.echo(f"note: --face-{side} chooses: {places} px.", err=True)

@@ -27,7 +27,7 @@ from xfv_core.cli.options import (
     Rows,
     Seed,
     Which,
-)  # fmt: skip
+)
 from xfv_core.errors import XfvError, needs
 
 if TYPE_CHECKING:

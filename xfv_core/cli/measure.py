@@ -22,7 +22,7 @@ from xfv_core.cli.options import (
     Seed,
     Store,
     output,
-)  # fmt: skip
+)
 from xfv_core.errors import XfvError, needs
 
 if TYPE_CHECKING:
