@@ -40,7 +40,7 @@ def _answer(kind: str, body: str) -> str:
 
 def _basis(verdict: Verdict, card: ModelCard, calibration: Calibration | None) -> str:
     if calibration is None:
-        source = (card.indicative_threshold or {})["source"]
+        source = card.indicative_threshold.source if card.indicative_threshold else ""
         return escape(
             f"This model has not been calibrated here, so there is no percentage; the threshold is "
             f"an indicative one ({source})."

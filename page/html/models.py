@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from page.html.charts import reliability
 from page.html.words import tip
 from xfv_core.confidence import CROPS, Calibration
-from xfv_core.models.ecnet import ATLAS_COLUMNS
+from xfv_core.models.ecnet import ATLAS_COLUMNS, Atlas, Channel
+from xfv_core.weights.hub import read_pinned
 from xfv_core.weights.manifest import Manifest, ModelCard
 
 
@@ -19,19 +21,23 @@ def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:
 
     ``atlases``: by model, a PNG of its channels' mean activations, see ``evaluation/atlas.py``.
     """
+    folder = manifest.folder
     cards = sorted(manifest.models.values(), key=lambda card: card.name != manifest.default)
     return '<div class="xfv xfv-models">' + "".join(
-        _model(card, atlases.get(card.name), unfolded=card.name == manifest.default)
+        _model(card, folder, atlases.get(card.name), unfolded=card.name == manifest.default)
         for card in cards
     ) + "</div>"  # fmt: skip
 
 
-def _model(card: ModelCard, atlas: bytes | None, *, unfolded: bool) -> str:
-    calibration = Calibration.from_dict(card.calibration) if card.calibration else None
-    measured = _results(card.results or {}) + (_calibrated(calibration) if calibration else "")
+def _model(card: ModelCard, folder: Path, atlas: bytes | None, *, unfolded: bool) -> str:
+    calibration, figures = card.whole_calibration, card.figures
+    measured = _results(figures.results) + (_calibrated(calibration) if calibration else "")
     diagram = reliability(calibration.reliability) if calibration else ""
-    measured += _groups(card.groups) if card.groups else ""
-    channels = _channels(card.parts, atlas) if card.parts and atlas else ""
+    measured += _groups(figures.groups) if figures.groups else ""
+    channels = ""
+    if figures.parts and atlas and card.parts:
+        found = Atlas.from_json(read_pinned(card.parts, folder)).channels
+        channels = _channels(figures.parts["sets"], found, atlas)
     return (
         f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
         f"<span>{_headline(card)}</span></summary><div class='body'><div>"
@@ -39,7 +45,7 @@ def _model(card: ModelCard, atlas: bytes | None, *, unfolded: bool) -> str:
     )
 
 
-def _channels(parts: Mapping[str, Any], atlas: bytes) -> str:
+def _channels(sets: Mapping[str, Any], channels: Sequence[Channel], atlas: bytes) -> str:
     """What single channels find: figures by set of faces, and a tile per channel."""
     head = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
     rows = [
@@ -51,14 +57,11 @@ def _channels(parts: Mapping[str, Any], atlas: bytes) -> str:
             f"{found['metrics']['single']:.0%}",
             _share(found["causes"]["share"], found["causes"]["share_interval"]),
         )
-        for name, found in parts["sets"].items()
+        for name, found in sets.items()
     ]
-    order = sorted(
-        range(len(parts["channels"])),
-        key=lambda i: (parts["channels"][i]["part"], -parts["channels"][i]["purity"]),
-    )
+    order = sorted(range(len(channels)), key=lambda i: (channels[i].part, -channels[i].purity))
     source = "data:image/png;base64," + base64.b64encode(atlas).decode()
-    tiles = "".join(_tile(i, parts["channels"][i]) for i in order)
+    tiles = "".join(_tile(i, channels[i]) for i in order)
     return (
         '<div class="channels"><h3>What single channels find</h3>'
         "<p>On its part: how often a channel's peak lies on its part, median over live channels, "
@@ -70,12 +73,12 @@ def _channels(parts: Mapping[str, Any], atlas: bytes) -> str:
     )
 
 
-def _tile(i: int, channel: Mapping[str, Any]) -> str:
+def _tile(i: int, channel: Channel) -> str:
     column, row = i % ATLAS_COLUMNS, i // ATLAS_COLUMNS
-    name = channel["part"] if channel["live"] else "silent"
+    name = channel.part if channel.live else "silent"
     return (
         f'<li><i style="--column:{column};--row:{row}"></i><span>{i} {escape(name)}</span> '
-        f"<b>{channel['purity']:.0%}</b></li>"
+        f"<b>{channel.purity:.0%}</b></li>"
     )
 
 
@@ -85,7 +88,7 @@ def _share(share: float, interval: tuple[float, float]) -> str:
 
 def _headline(card: ModelCard) -> str:
     """The one figure by which people compare models."""
-    for name, row in (card.results or {}).items():
+    for name, row in card.figures.results.items():
         if row["path"] == "aligned":
             return f"{escape(name)} {_rate(row['accuracy'])}"
     return "accuracy not measured here"

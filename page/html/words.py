@@ -59,7 +59,9 @@ def about(method: str) -> str:
 
 def limits(card: ModelCard) -> str:
     """What nobody may expect; with what was measured of false matches by group."""
-    return LIMITS.format(groups=_by_group(card.groups) if card.groups else NOT_BY_GROUP)
+    return LIMITS.format(
+        groups=_by_group(card.figures.groups) if card.figures.groups else NOT_BY_GROUP
+    )
 
 
 def _by_group(groups: Mapping[str, Any]) -> str:

@@ -71,13 +71,21 @@ def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
         shutil.copy(examples / name, tmp_path / "photos")
     mine = tmp_path / "weights.json"
     save_manifest(load_manifest(), mine)
+    weights = load_manifest().card("ecnet").bundled or ""
+    (tmp_path / weights).parent.mkdir(parents=True)
+    shutil.copy(MANIFEST_PATH.parent / weights, tmp_path / weights)
+    shutil.copy(
+        (MANIFEST_PATH.parent / weights).with_suffix(".parts.json"), (tmp_path / weights).parent
+    )
     before = MANIFEST_PATH.read_bytes()
     data = training_folder(tmp_path, [examples / name for name in names])
     command = ["parts", "--data", str(data), "--people", "2", "--store", "--manifest", str(mine)]
     command += ["--photos", str(tmp_path / "photos"), "--atlas", str(tmp_path / "atlas.png")]
     found = json.loads(runner.invoke(app, command).stdout)
     assert found["LFW, aligned"]["metrics"]["n"] == len(names)
-    assert json.loads(mine.read_text())["models"]["ecnet"]["parts"]["sets"] == found
+    card = load_manifest(mine).card("ecnet")
+    assert card.figures.parts is not None and card.figures.parts["sets"] == found
+    assert card.parts is not None and card.parts != load_manifest().card("ecnet").parts
     assert MANIFEST_PATH.read_bytes() == before
     with Image.open(tmp_path / "atlas.png") as picture:
         assert picture.width == 12 * 28

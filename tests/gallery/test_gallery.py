@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,7 +20,7 @@ from xfv_core import Verifier
 from xfv_core.evaluation.data.pairs import PairSet
 from xfv_core.evaluation.verdicts import gallery as building
 from xfv_core.evaluation.verdicts.gallery import GalleryBuildError, Plan, build_shards, finish
-from xfv_core.explain import Cost, Maps, make_explainer
+from xfv_core.explain import Cost, Maps, make_method
 from xfv_core.explain.base import smooth
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery, GalleryError, Verdicts
 from xfv_core.gallery.files import LEVELS, pack_map, unpack_map
@@ -36,10 +35,6 @@ class Mean(FaceModel):
 
     name, input_size, embedding_dim = MODEL, 112, 12
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-
     def embed(self, x: Tensor) -> Tensor:
         quarters = nn.functional.adaptive_avg_pool2d(x, 2) - 0.5
         return nn.functional.normalize(quarters.flatten(1).float(), dim=1)
@@ -48,7 +43,7 @@ class Mean(FaceModel):
 @pytest.fixture(scope="module")
 def verifier() -> Verifier:
     verifier = Verifier()
-    verifier._models[MODEL] = Mean()
+    verifier.add(Mean(), verifier.manifest.card(MODEL))
     return verifier
 
 
@@ -162,13 +157,13 @@ def test_a_stored_map_keeps_its_values_to_half_a_step_and_its_fidelity_whole(
     pair, verdict = gallery.portraits(MODEL, 0), gallery.verdict(MODEL, 0)
     noise = np.random.default_rng(0).standard_normal((2, 112, 112)).astype(np.float32)
     maps = Maps(smooth(noise[0]), smooth(noise[1]), "fggb", MODEL, Cost(3, 0.5), unit="cosine")
-    *_, judged = verifier.explain_portraits(pair, MODEL, make_explainer("random"), "balanced")
+    *_, judged = verifier.explain_portraits(pair, MODEL, make_method("random"), "balanced")
     stored = unpack_map(
         pack_map(explanation_of(verdict, maps, pair, judged.fidelity)), verdict, pair
     )
     peak = max(np.abs(maps.a).max(), np.abs(maps.b).max())
-    assert np.abs(stored.drawn.a - maps.a).max() <= 0.501 * peak / LEVELS
-    assert np.abs(stored.drawn.b - maps.b).max() <= 0.501 * peak / LEVELS
+    assert np.abs(stored.shown.a - maps.a).max() <= 0.501 * peak / LEVELS
+    assert np.abs(stored.shown.b - maps.b).max() <= 0.501 * peak / LEVELS
     assert (stored.maps.cost, stored.maps.unit) == (maps.cost, maps.unit)
     assert stored.fidelity is not None and judged.fidelity is not None
     for name, value in vars(judged.fidelity).items():

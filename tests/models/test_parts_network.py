@@ -10,10 +10,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from xfv_core import Verifier
-from xfv_core.explain import PartsFound
+from xfv_core.explain.parts import PartsFound
 from xfv_core.faces.regions import REGIONS
+from xfv_core.models.ecnet import Atlas
 from xfv_core.training.export import BYTE_LIMIT
-from xfv_core.weights.hub import ROOT
+from xfv_core.weights.hub import ROOT, read_pinned
 from xfv_core.weights.manifest import load_manifest
 
 pytestmark = pytest.mark.slow
@@ -49,9 +50,10 @@ def test_the_part_network_is_bundled_calibrated_small_and_known(verifier: Verifi
     card = load_manifest().card(NAME)
     assert verifier.models_for("parts") == [NAME]
     assert card.bundled and (ROOT / card.bundled).stat().st_size <= BYTE_LIMIT
-    assert card.calibration and card.training and card.results and card.parts
+    assert card.calibration and card.figures.training and card.figures.results and card.parts
     assert (ROOT / "page" / f"atlas_{NAME}.png").exists()
-    assert len(card.parts["channels"]) == card.config["channels"]
+    atlas = Atlas.from_json(read_pinned(card.parts, ROOT))
+    assert len(atlas.channels) == card.config["channels"]
 
 
 def test_every_part_of_a_whole_face_has_its_line(verifier: Verifier, examples: Path) -> None:

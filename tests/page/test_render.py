@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,15 @@ from page.html.charts import reliability
 from xfv_core import Verdict
 from xfv_core.confidence import Calibration
 from xfv_core.explain.fidelity import Fidelity
-from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
+from xfv_core.models.ecnet import Atlas, Channel
+from xfv_core.weights.figures import Figures
+from xfv_core.weights.manifest import (
+    Manifest,
+    ModelCard,
+    PinnedFile,
+    PublishedThreshold,
+    load_manifest,
+)
 
 VERDICT = Verdict(
     similarity=0.61,
@@ -41,7 +51,7 @@ def card() -> ModelCard:
 @pytest.fixture(scope="module")
 def calibration(card: ModelCard) -> Calibration:
     assert card.calibration is not None
-    return Calibration.from_dict(card.calibration)
+    return card.calibration
 
 
 class Tags(HTMLParser):
@@ -79,7 +89,7 @@ def test_the_answer_names_its_data_set_its_size_and_its_odds(
 def test_without_calibration_there_is_no_percentage_but_a_source(card: ModelCard) -> None:
     bare = replace(VERDICT, probability_same=None, confidence=None, calibrated=False)
     other = replace(
-        card, indicative_threshold={"metric": "cosine distance", "value": 0.3, "source": "deepface"}
+        card, indicative_threshold=PublishedThreshold("cosine distance", 0.3, "deepface")
     )
     html = render.answer(bare, other, None)
     assert "%" not in html.replace("100%", "")
@@ -100,7 +110,7 @@ def test_the_marker_stays_on_the_axis(similarity: float, threshold: float) -> No
     stored = load_manifest().card("sface").calibration
     assert stored is not None
     verdict = replace(VERDICT, similarity=similarity, threshold=threshold)
-    html = render.axis(verdict, Calibration.from_dict(stored))
+    html = render.axis(verdict, stored)
     marker = float(html.split('class="here" x="')[1].split('"')[0])
     assert 0 <= marker <= 560
 
@@ -129,24 +139,23 @@ def test_every_model_stands_with_licence_result_and_reliability(calibration: Cal
 
 
 def test_what_was_not_measured_is_not_claimed(card: ModelCard) -> None:
-    bare = replace(card, results=None, calibration=None, groups=None)
+    bare = replace(card, calibration=None, figures=Figures())
     page = render.models(Manifest("sface", {"sface": bare}), {})
     assert "accuracy not measured here" in page
     assert "svg" not in Tags(page).seen and "table" not in Tags(page).seen
 
 
-def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard) -> None:
+def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard, tmp_path: Path) -> None:
     interval = {"purity_interval": (0.8, 0.95), "share_interval": (0.7, 0.9)}
     metrics = {"n": 70, "purity": 0.9, "constant_purity": 0.5, "single": 1.0, **interval}
-    channel = {"part": "mouth", "live": True, "purity": 0.97}
-    silent = {"part": "background", "live": False, "purity": 0.0}
-    parts = {
-        "sets": {"LFW, <aligned>": {"metrics": metrics, "causes": {"share": 0.8, **interval}}},
-        "channels": [channel] * 13 + [silent],
-    }
-    page = render.models(
-        Manifest("sface", {"sface": replace(card, parts=parts)}), {"sface": b"PNG"}
-    )
+    sets = {"LFW, <aligned>": {"metrics": metrics, "causes": {"share": 0.8, **interval}}}
+    mouth = Channel("mouth", True, 0.9, 0.97, 0.1, 1.0, (56.0, 90.0), 1.0)
+    silent = replace(mouth, part="background", live=False, purity=0.0)
+    data = Atlas((*[mouth] * 13, silent), {}).to_json()
+    (tmp_path / "net.parts.json").write_bytes(data)
+    pin = PinnedFile("net.parts.json", hashlib.sha256(data).hexdigest(), len(data))
+    found = replace(card, parts=pin, figures=Figures(parts={"sets": sets}))
+    page = render.models(Manifest("sface", {"sface": found}, tmp_path), {"sface": b"PNG"})
     assert page.count('class="atlas"') == 1 and page.count("--column:") == 14
     assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97%</b>' in page
     assert "13 silent" in page and "LFW, &lt;aligned&gt;" in page
@@ -158,8 +167,10 @@ def test_the_limits_name_the_groups_that_fare_best_and_worst(card: ModelCard) ->
         for name, rate in (("adults, mixed", 0.08), ("<a>", 0.031), ("b", 0.2), ("c", 0.4444))
     ]
     groups = {"protocol": "all pairs of a cell", "cells": cells}
-    said = render.limits(replace(card, groups=groups))
+    said = render.limits(replace(card, figures=Figures(groups=groups)))
     assert "takes 8 % of strangers" in said and "from 3 % (&lt;a&gt;) to 44 % (c)" in said
-    assert "has not been measured here" in render.limits(replace(card, groups=None))
-    page = render.models(Manifest("sface", {"sface": replace(card, groups=groups)}), {})
+    assert "has not been measured here" in render.limits(replace(card, figures=Figures()))
+    page = render.models(
+        Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {}
+    )
     assert "&lt;a&gt;" in page and "20% (0% to 100%)" in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import huggingface_hub as hf
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from tests.weights.test_hub import DATA, card_for
 from xfv_core.confidence import fit
 from xfv_core.publish import model_card
+from xfv_core.weights.figures import Figures
 from xfv_core.weights.manifest import InputSpec, load_manifest
 
 CARD = card_for(DATA)
@@ -24,21 +24,22 @@ def test_the_card_of_a_calibrated_model_holds_its_figures() -> None:
     assert read.data.license == "apache-2.0"
     assert "face-verification" in read.data.tags
     figures = {result.metric_type: result.metric_value for result in read.data.eval_results}
-    scores = card.calibration["comparison"][card.calibration["curve"]]
-    assert figures["ece"] == scores["ece"]
+    assert card.calibration is not None
+    calibration, scores = card.calibration, card.calibration.scores
+    assert figures["ece"] == scores.ece
     for result in read.data.eval_results:
-        assert result.dataset_name == card.calibration["dataset"]
-        assert result.dataset_args == {"protocol": card.calibration["protocol"]}
-        pairs = (scores["n"], card.calibration["n_genuine"], card.calibration["n_impostor"])
+        assert result.dataset_name == calibration.dataset
+        assert result.dataset_args == {"protocol": calibration.protocol}
+        pairs = (scores.n, calibration.n_genuine, calibration.n_impostor)
         assert result.metric_args["n"] in pairs
-    for text in (card.source, card.trained_on, card.paper, card.calibration["protocol"]):
+    for text in (card.source, card.trained_on, card.paper, calibration.protocol):
         assert text in read.text
-    low, high = scores["ece_band"]
-    assert f"| {scores['n']:,} | {scores['ece']:.4f} ({low:.4f} to {high:.4f}) |" in read.text
-    balanced = card.calibration["operating_points"][0]
-    low, high = (100 * bound for bound in balanced["fmr_interval"])
-    rate = f"{100 * balanced['fmr']:.2f} % ({low:.2f} to {high:.2f})"
-    assert f"| balanced | {balanced['threshold']:.3f} | {rate} |" in read.text
+    low, high = scores.ece_band
+    assert f"| {scores.n:,} | {scores.ece:.4f} ({low:.4f} to {high:.4f}) |" in read.text
+    balanced = calibration.point("balanced")
+    low, high = (100 * bound for bound in balanced.fmr_interval)
+    rate = f"{100 * balanced.fmr:.2f} % ({low:.2f} to {high:.2f})"
+    assert f"| balanced | {balanced.threshold:.3f} | {rate} |" in read.text
 
 
 def test_every_rule_and_score_of_a_calibration_has_its_row() -> None:
@@ -47,8 +48,7 @@ def test_every_rule_and_score_of_a_calibration_has_its_row() -> None:
     toy = fit(similarities, np.arange(120) < 60, dataset="Toy", protocol="ten folds")
     worse = replace(toy.scores, nll=9.5)
     toy = replace(toy, degraded={"fog": worse})
-    stored = json.loads(json.dumps(toy.to_dict()))
-    text = model_card(replace(CARD, calibration=stored)).text
+    text = model_card(replace(CARD, calibration=toy)).text
     assert "Data set: Toy, 60 pairs of the same person and 60 of two people" in text
     assert all(f"\n| {point.name} " in text for point in toy.operating_points)
     assert "| degraded: fog | 120 |" in text and "| 9.5000 |" in text
@@ -79,7 +79,7 @@ def test_stored_results_and_training_are_on_the_card() -> None:
         "folds": 10,
     }
     training = {"command": "python -m xfv_core train", "seed": 0}
-    text = model_card(replace(CARD, results={"LFW": row}, training=training)).text
+    text = model_card(replace(CARD, figures=Figures(training, {"LFW": row}))).text
     assert "- Training: command: python -m xfv_core train; seed: 0\n" in text
     assert (
         "| LFW, aligned crops | 6,000 | 10 folds, threshold of the others "
@@ -107,18 +107,18 @@ def test_any_text_of_an_entry_leaves_the_card_readable(**texts: str) -> None:
 def test_the_card_of_a_part_network_says_what_its_channels_find() -> None:
     card = load_manifest().card("ecnet")
     text = model_card(card).text
-    for name, found in card.parts["sets"].items():
+    for name, found in card.figures.parts["sets"].items():
         low, high = (100 * bound for bound in found["metrics"]["purity_interval"])
         purity = f"{100 * found['metrics']['purity']:.2f} % ({low:.2f} to {high:.2f})"
         assert f"| {name} | {found['metrics']['n']:,} | {purity} |" in text
-    assert "**Channels**" not in model_card(replace(card, parts=None)).text
+    assert "**Channels**" not in model_card(replace(card, figures=Figures())).text
 
 
 def test_the_card_says_whom_a_model_confuses_or_that_nobody_measured_it() -> None:
     card = load_manifest().card("sface")
     text = model_card(card).text
-    worst = max(card.groups["cells"], key=lambda cell: cell["fmr"]["balanced"])
+    worst = max(card.figures.groups["cells"], key=lambda cell: cell["fmr"]["balanced"])
     assert f"up to {100 * worst['fmr']['balanced']:.0f} % of strangers ({worst['name']})" in text
-    for cell in card.groups["cells"]:
+    for cell in card.figures.groups["cells"]:
         assert f"| {cell['name']} | {cell['photos']} | " in text
     assert "per group of people have not been measured" in model_card(CARD).text

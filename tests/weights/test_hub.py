@@ -24,8 +24,8 @@ from huggingface_hub.utils._xet_progress_reporting import XetDownloadProgressRep
 
 from tests.weights.hub_server import HubServer
 from xfv_core.errors import XfvError
-from xfv_core.weights.hub import ROOT, WeightsError, load_tensors, reporting_bar
-from xfv_core.weights.manifest import HubFile, InputSpec, ModelCard
+from xfv_core.weights.hub import ROOT, WeightsError, load_tensors, read_pinned, reporting_bar
+from xfv_core.weights.manifest import HubFile, InputSpec, ModelCard, PinnedFile
 
 TENSORS = {"w": torch.arange(700_000, dtype=torch.float32), "b": torch.tensor([1.5])}
 DATA = safetensors.torch.save(TENSORS)
@@ -576,6 +576,23 @@ def test_pickles_are_refused_unopened_even_with_the_right_hash(root: Path, proto
     assert not _Trap.sprung
 
 
+def test_links_do_not_lead_out_of_the_folder_of_the_manifest(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.safetensors"
+    (root / "weights" / "net.safetensors").replace(outside)
+    (root / "weights" / "net.safetensors").symlink_to(outside)
+    with pytest.raises(WeightsError, match="lies outside"):
+        load_tensors(BUNDLED, root=root)
+
+
+def test_a_file_beside_the_weights_is_read_only_as_it_is_pinned(root: Path) -> None:
+    (root / "net.parts.json").write_bytes(b"{}")
+    pin = PinnedFile("net.parts.json", hashlib.sha256(b"{}").hexdigest(), 2)
+    assert read_pinned(pin, root) == b"{}"
+    (root / "net.parts.json").write_bytes(b"[]")
+    with pytest.raises(WeightsError, match=r"net\.parts\.json is missing or damaged"):
+        read_pinned(pin, root)
+
+
 def test_a_torch_checkpoint_is_refused(root: Path) -> None:
     path = root / "weights" / "net.safetensors"
     torch.save(TENSORS, path)
@@ -585,5 +602,5 @@ def test_a_torch_checkpoint_is_refused(root: Path) -> None:
 
 
 def test_a_name_that_resolves_to_nothing_useful_cannot_leave_the_cache() -> None:
-    with pytest.raises(XfvError, match="relative path"):
+    with pytest.raises(ValueError, match="relative path"):
         HubFile("owner/name", "a" * 40, "../../outside.safetensors")

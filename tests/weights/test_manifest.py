@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xfv_core.errors import XfvError
+from xfv_core.weights.figures import keep_figures
+from xfv_core.weights.hub import read_pinned
 from xfv_core.weights.manifest import (
     MANIFEST_PATH,
     Manifest,
     ManifestError,
+    change_entry,
+    keep_calibration,
+    keep_parts,
     load_manifest,
     save_manifest,
 )
@@ -72,7 +78,7 @@ def test_the_facenet_entry_pins_the_published_file() -> None:
     assert (card.bytes, card.input.size, card.input.crop) == (111_831_500, 160, "box")
     assert "non-commercial" in card.license
     assert card.indicative_threshold is not None
-    assert card.indicative_threshold["value"] == 0.30
+    assert card.indicative_threshold.value == 0.30
 
 
 def test_an_entry_becomes_a_card_with_its_key_as_name(tmp_path: Path) -> None:
@@ -98,8 +104,8 @@ def test_either_hub_or_bundled_may_be_missing(tmp_path: Path, place: str) -> Non
         ("default", GONE, "the key 'default' is missing"),
         ("default", "other", "there is no model 'other'"),
         ("models", [], "models must be an object"),
-        ("models.Net", ENTRY, "models.Net: name must be lower-case"),
-        ("models.net", 3, "models.net: the entry must be an object"),
+        ("models.Net", ENTRY, "models.Net.name must be lower-case"),
+        ("models.net", 3, "models.net must be an object"),
         ("models.net.colour", "red", "models.net: unknown key 'colour'"),
         ("models.net.name", "net", "models.net: unknown key 'name'"),
         ("models.net.sha256", GONE, "models.net: the key 'sha256' is missing"),
@@ -112,22 +118,42 @@ def test_either_hub_or_bundled_may_be_missing(tmp_path: Path, place: str) -> Non
         ("models.net.license", None, "license must be text"),
         ("models.net.config", None, "config must be an object"),
         ("models.net.calibration", [1], "calibration must be an object"),
+        ("models.net.calibration", {"curve": "platt"}, "models.net.calibration: the key"),
+        ("models.net.figures", {}, "models.net: unknown key 'figures'"),
+        ("models.net.paper", 3, "models.net.paper must be text, not 3"),
+        ("models.net.parts", {"file": "../x", "sha256": "0" * 64, "bytes": 1}, "parts.file must"),
         ("models.net.bundled", "/etc/net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "a/../../net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "C:\\net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "weights/net.pt", "bundled must name a .safetensors file"),
-        ("models.net.hub", "owner/name", "models.net: hub: the entry must be an object"),
-        ("models.net.hub.revision", "main", "hub: revision must be a commit of 40 hex digits"),
-        ("models.net.hub.revision", "a" * 39, "hub: revision must be a commit"),
-        ("models.net.hub.repo_id", "../name", "hub: repo_id must be the form owner/name"),
-        ("models.net.hub.repo_id", "a/b/c", "hub: repo_id must be the form owner/name"),
-        ("models.net.hub.filename", "../m.safetensors", "hub: filename must be a relative path"),
-        ("models.net.hub.filename", "model.bin", "hub: filename must name a .safetensors file"),
-        ("models.net.hub.token", "x", "hub: unknown key 'token'"),
-        ("models.net.input.size", 0, "input: size must be a positive whole number"),
-        ("models.net.input.crop", "tight", "input: crop must be 'template', 'box' or 'square'"),
-        ("models.net.input.margin", 14, "input: margin belongs to box crops"),
-        ("models.net.input.margin", -1, "input: margin must be px from 0 up to size"),
+        ("models.net.hub", "owner/name", "models.net.hub must be an object"),
+        (
+            "models.net.hub.revision",
+            "main",
+            "models.net.hub.revision must be a commit of 40 hex digits",
+        ),
+        ("models.net.hub.revision", "a" * 39, "models.net.hub.revision must be a commit"),
+        ("models.net.hub.repo_id", "../name", "models.net.hub.repo_id must be the form owner/name"),
+        ("models.net.hub.repo_id", "a/b/c", "models.net.hub.repo_id must be the form owner/name"),
+        (
+            "models.net.hub.filename",
+            "../m.safetensors",
+            "models.net.hub.filename must be a relative path",
+        ),
+        (
+            "models.net.hub.filename",
+            "model.bin",
+            "models.net.hub.filename must name a .safetensors file",
+        ),
+        ("models.net.hub.token", "x", "models.net.hub: unknown key 'token'"),
+        ("models.net.input.size", 0, "models.net.input.size must be a positive whole number"),
+        (
+            "models.net.input.crop",
+            "tight",
+            "models.net.input.crop must be 'template', 'box' or 'square'",
+        ),
+        ("models.net.input.margin", 14, "models.net.input: margin belongs to box crops"),
+        ("models.net.input.margin", -1, "models.net.input: margin must be px from 0 up to size"),
         ("models.net.indicative_threshold", {"value": 1}, "the key 'metric' is missing"),
         (
             "models.net.indicative_threshold",
@@ -205,7 +231,7 @@ def test_a_calibration_is_written_back_and_changes_nothing_else(tmp_path: Path) 
     path = written(tmp_path, with_change("models.zebra", ENTRY))
     save_manifest(load_manifest(path), path)
     before = path.read_text(encoding="utf-8")
-    calibration = {"curve": "platt", "a": -21.5, "reliability": [i / 7 for i in range(40)]}
+    calibration = load_manifest().card("sface").calibration
     save_manifest(load_manifest(path).changed("zebra", calibration=calibration), path)
     loaded = load_manifest(path)
     assert list(loaded.models) == ["net", "zebra"]
@@ -217,11 +243,11 @@ def test_a_calibration_is_written_back_and_changes_nothing_else(tmp_path: Path) 
 
 def test_a_calibration_for_nobody_is_refused() -> None:
     with pytest.raises(ManifestError, match="no model 'nobody'"):
-        load_manifest().changed("nobody", calibration={})
+        load_manifest().changed("nobody", calibration=None)
 
 
 def test_a_saved_manifest_keeps_numbers_on_few_lines(tmp_path: Path) -> None:
-    manifest = load_manifest().changed("facenet", calibration={"bins": [0.125] * 200})
+    manifest = load_manifest().changed("facenet", config={"bins": [0.125] * 200})
     save_manifest(manifest, tmp_path / "w.json")
     lines = (tmp_path / "w.json").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if "0.125" in line]
@@ -233,7 +259,7 @@ def test_tuples_are_written_as_lists_are(tmp_path: Path) -> None:
     rows = [{"name": "balanced", "interval": [0.001 * i, 0.5]} for i in range(20)]
     tuples = tuple({**row, "interval": tuple(row["interval"])} for row in rows)  # type: ignore[arg-type]
     for name, value in (("lists", rows), ("tuples", tuples)):
-        save_manifest(load_manifest().changed("sface", results={"x": value}), tmp_path / name)
+        save_manifest(load_manifest().changed("sface", config={"x": value}), tmp_path / name)
     assert (tmp_path / "lists").read_bytes() == (tmp_path / "tuples").read_bytes()
 
 
@@ -241,7 +267,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "w.json"
     save_manifest(load_manifest(), path)
     before = path.read_bytes()
-    broken = load_manifest().changed("facenet", calibration={"x": float("nan")})
+    broken = load_manifest().changed("facenet", config={"x": float("nan")})
     with pytest.raises(ValueError, match="JSON compliant"):
         save_manifest(broken, path)
     assert path.read_bytes() == before
@@ -268,10 +294,53 @@ def test_saving_and_loading_gives_the_same_manifest_in_the_same_order(
     tmp_path_factory: pytest.TempPathFactory, keys: list[str], value: Any
 ) -> None:
     card = load_manifest().card("facenet")
-    models = {key: replace(card, name=key, calibration={"v": value}) for key in keys}
+    models = {key: replace(card, name=key, config={"v": value}) for key in keys}
     manifest = Manifest(default=keys[-1], models=models)
     path = tmp_path_factory.mktemp("manifest") / "w.json"
     save_manifest(manifest, path)
     loaded = load_manifest(path)
     assert loaded == manifest
     assert list(loaded.models) == keys
+
+
+def test_what_is_measured_goes_to_a_file_of_figures_beside_the_manifest(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("default", "net"))
+    calibration = load_manifest().card("sface").whole_calibration
+    assert calibration is not None and calibration.comparison
+    keep_calibration("net", calibration, path)
+    keep_figures("net", tmp_path, results={"LFW": {"n": 10}})
+    card = load_manifest(path).card("net")
+    assert card.calibration == calibration.served()
+    assert card.whole_calibration == calibration
+    assert card.figures.results == {"LFW": {"n": 10}}
+    assert "comparison" not in path.read_text(encoding="utf-8")
+
+
+def test_what_channels_find_lies_beside_the_weights_and_is_pinned(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("models.net.bundled", "net.safetensors"))
+    keep_parts("net", b"{}", path, {"sets": {}})
+    card = load_manifest(path).card("net")
+    assert card.parts is not None and read_pinned(card.parts, tmp_path) == b"{}"
+    assert card.figures.parts == {"sets": {}}
+
+
+def test_damaged_figures_are_one_sentence_with_the_place(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("default", "net"))
+    keep_figures("net", tmp_path, training={"seed": 1})
+    file = tmp_path / "results" / "models" / "net.json"
+    file.write_text('{"training": 3}')
+    with pytest.raises(ManifestError, match=r"models/net\.json: training must be an object, not 3"):
+        load_manifest(path)
+
+
+def test_two_processes_that_change_entries_lose_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, with_change("models.zebra", ENTRY))
+
+    def note(name: str) -> None:
+        for n in range(10):
+            change_entry(name, path, notes=f"{name} {n}")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(note, ("net", "zebra")))
+    notes = [card.notes for card in load_manifest(path).models.values()]
+    assert notes == ["net 9", "zebra 9"]

@@ -50,7 +50,7 @@ def calibrate(
     from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.verdicts.calibration import calibrate_model
-    from xfv_core.weights.manifest import load_manifest, save_manifest
+    from xfv_core.weights.manifest import keep_calibration, load_manifest
 
     verifier = Verifier(manifest=load_manifest(manifest))
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
@@ -63,8 +63,7 @@ def calibrate(
         partial=partial,
         dataset=dataset,
     )
-    now = load_manifest(manifest)
-    save_manifest(now.changed(model, calibration=calibration.to_dict()), manifest)
+    keep_calibration(model, calibration, manifest)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
 
 
@@ -76,7 +75,7 @@ def evaluate(
     aligned: Aligned = False,
     middle: Annotated[int, typer.Option(help="Cut this square, px, and find no face.")] = 0,
     partial: Partial = False,
-    store: Annotated[str, typer.Option(help="Keep it in weights.json under this name.")] = "",
+    store: Annotated[str, typer.Option(help="Keep it in results/models under this name.")] = "",
     result: Result = None,
     as_json: Json = False,
     manifest: Manifest = None,
@@ -93,7 +92,8 @@ def evaluate(
     from xfv_core.evaluation.maps.study import head, versions
     from xfv_core.evaluation.verdicts.calibration import SERVED, middle_square
     from xfv_core.evaluation.verdicts.verification import PROTOCOL, evaluate_model
-    from xfv_core.weights.manifest import load_manifest, save_manifest
+    from xfv_core.weights.figures import keep_figures
+    from xfv_core.weights.manifest import load_manifest
 
     verifier = Verifier(manifest=load_manifest(manifest))
     card = verifier.manifest.card(model)
@@ -122,14 +122,14 @@ def evaluate(
         found = head(settings, "evaluate", PROTOCOL, table["n"]) | table
         result.write_text(json.dumps(found, indent=2) + "\n")
     if store:
-        now = load_manifest(manifest)
-        known = now.card(model).results or {}
-        save_manifest(now.changed(model, results={**known, store: _summary(table)}), manifest)
+        known = load_manifest(manifest).card(model).figures.results
+        row = {store: _summary(table)}
+        keep_figures(model, verifier.manifest.folder, results={**known, **row})
     typer.echo(json.dumps(table, indent=2) if as_json else _accuracy_sentence(model, table))
 
 
 def _summary(table: dict[str, Any]) -> dict[str, Any]:
-    """What weights.json keeps of an evaluation."""
+    """What results/models keeps of an evaluation."""
     kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
             "additivity_error")  # fmt: skip
     row = {key: table[key] for key in kept if key in table}
@@ -167,7 +167,7 @@ def parts(
     from xfv_core.evaluation.data.face_sets import crops_of_photos, held_out_people
     from xfv_core.evaluation.data.pairs import PhotoStore
     from xfv_core.models.ecnet import ECNet
-    from xfv_core.weights.manifest import load_manifest, save_manifest
+    from xfv_core.weights.manifest import keep_parts, load_manifest
 
     verifier = Verifier(manifest=load_manifest(manifest))
     network = verifier.model(model)
@@ -178,7 +178,7 @@ def parts(
         crops = crops_of_photos(
             files, lambda photo: verifier.central_face(photo, model), size, n=n, seed=seed
         )
-    table = measure_parts(
+    found_by, table = measure_parts(
         network.maps,
         size,
         held_out_people(data, people),
@@ -186,7 +186,7 @@ def parts(
         seed=seed,
     )
     if store:
-        save_manifest(load_manifest(manifest).changed(model, parts=table), manifest)
+        keep_parts(model, found_by.to_json(), manifest, table)
     if atlas:
         atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
     typer.echo(json.dumps(table["sets"], indent=2))
@@ -203,7 +203,7 @@ def groups(
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
     from xfv_core import Verifier
     from xfv_core.evaluation.verdicts import groups as by_group
-    from xfv_core.weights.manifest import load_manifest, save_manifest
+    from xfv_core.weights.figures import keep_figures
 
     verifier = Verifier()
     calibration = verifier.calibration(model)
@@ -214,7 +214,7 @@ def groups(
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip
     if store:
-        save_manifest(load_manifest().changed(model, groups=found))
+        keep_figures(model, verifier.manifest.folder, groups=found)
     typer.echo(json.dumps(found, indent=2))
 
 

@@ -25,7 +25,7 @@ def publish(
     HF_TOKEN has to be a token that may write there.
     """
     from xfv_core.publish import PublishError, publish_model, publish_space
-    from xfv_core.weights.manifest import load_manifest, save_manifest
+    from xfv_core.weights.manifest import change_entry, load_manifest
 
     if space:
         typer.echo(publish_space(space, dry_run=dry_run, private=private).listing)
@@ -38,4 +38,4 @@ def publish(
         typer.echo("\n" + sent.files["README.md"].decode())
         return
     typer.echo(f"published: {sent.hub}")
-    save_manifest(load_manifest().changed(model, hub=sent.hub))  # an upload takes its time
+    change_entry(model, hub=sent.hub)

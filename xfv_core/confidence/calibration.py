@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from xfv_core.confidence.scores import (
     reliability,
     score,
 )
-from xfv_core.confidence.strict import read_dataclass
+from xfv_core.strict_json import STRICT, JsonError, build
 
 Fitter = Callable[[Floats, Labels], Predictor]
 
@@ -70,9 +70,11 @@ class Calibration:
     """What a similarity of one model is worth.
 
     ``curve`` and ``parameters`` give P(same) at ``prior`` 0.5, clipped to [1 - cap, cap];
-    ``comparison`` holds the scores of every curve tried and of the two references; ``paths`` those
-    of this curve per way of cropping (a key of ``CROPS``), ``fitted_on`` being one of them;
-    ``degraded`` those per kind of degraded copy. All with the scored fold held out.
+    ``scores`` are those of this curve on the pairs it was fitted to. Where it was measured, or
+    what was measured has been read too, ``comparison`` holds the scores of every curve tried and of
+    the two references; ``paths`` those of this curve per way of cropping (a key of ``CROPS``),
+    ``fitted_on`` being one of them; ``degraded`` those per kind of degraded copy. All with the
+    scored fold held out.
     """
 
     curve: str
@@ -84,17 +86,19 @@ class Calibration:
     protocol: str
     fitted_on: str
     prior: float
-    comparison: Mapping[str, Scores]
+    scores: Scores
     operating_points: tuple[OperatingPoint, ...]
     reliability: tuple[ReliabilityBin, ...]
     histogram: SimilarityHistogram
-    paths: Mapping[str, Scores]
-    degraded: Mapping[str, Scores]
+    comparison: Mapping[str, Scores] = field(default_factory=dict)
+    paths: Mapping[str, Scores] = field(default_factory=dict)
+    degraded: Mapping[str, Scores] = field(default_factory=dict)
+    __pydantic_config__ = STRICT  # how JSON is read into it, and into what it is made of
 
     def __post_init__(self) -> None:
-        if self.curve not in CURVES or self.curve not in self.comparison:
+        if self.curve not in CURVES or self.curve not in (self.comparison or CURVES):
             raise CalibrationError(f"calibration names an unknown or unscored curve {self.curve!r}")
-        if self.fitted_on not in self.paths:
+        if self.fitted_on not in (self.paths or CROPS):
             raise CalibrationError(f"no score of the path it was fitted on, {self.fitted_on!r}")
         if self.prior != 0.5:
             raise CalibrationError(f"only equal priors are supported, not {self.prior}")
@@ -111,11 +115,6 @@ class Calibration:
             return CURVES[self.curve](**self.parameters)
         except TypeError:
             raise CalibrationError(f"wrong parameters for the {self.curve} curve") from None
-
-    @property
-    def scores(self) -> Scores:
-        """The cross-validated scores of the chosen curve."""
-        return self.comparison[self.curve]
 
     def point(self, name: str) -> OperatingPoint:
         """The operating point ``name``; CalibrationError if there is none."""
@@ -138,6 +137,10 @@ class Calibration:
             raise ValueError(f"similarity is {similarity}")
         return float(self.probabilities(similarity))
 
+    def served(self) -> Calibration:
+        """What a verdict and its page need: without the tables of what was compared."""
+        return replace(self, comparison={}, paths={}, degraded={})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, for JSON."""
         return asdict(self)
@@ -145,7 +148,10 @@ class Calibration:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
         """Inverse of ``to_dict``; CalibrationError on anything missing, unknown or out of range."""
-        return read_dataclass(cls, data, "calibration")
+        try:
+            return build(cls, data, "calibration")
+        except JsonError as error:
+            raise CalibrationError(str(error)) from error
 
 
 class Decision(NamedTuple):
@@ -160,9 +166,14 @@ def decide(
     calibration: Calibration, similarity: float, operating_point: str = "balanced"
 ) -> Decision:
     """The verdict of one pair at an operating point; at ``balanced`` it never contradicts p."""
+    return decide_at(calibration, similarity, calibration.point(operating_point).threshold)
+
+
+def decide_at(calibration: Calibration, similarity: float, threshold: float) -> Decision:
+    """The verdict of one pair at a threshold on the similarity."""
     similarity = float(similarity)  # numpy would compare a float32 with a rounded threshold
     p = calibration.probability(similarity)
-    same = similarity >= calibration.point(operating_point).threshold
+    same = similarity >= threshold
     if same != (p >= 0.5):
         return Decision(same, p, None)
     return Decision(same, p, p if same else 1 - p)
@@ -245,6 +256,7 @@ def fit(
         protocol=protocol,
         fitted_on=fitted_on,
         prior=0.5,
+        scores=comparison[best],
         comparison=comparison,
         operating_points=operating_points(s, y, sigma.crossing()),
         reliability=reliability(held_out[best], y),

@@ -27,7 +27,7 @@ Predictor = Callable[[Floats], Floats]
 DISTANCE_BINS = 2000  # over [0,2]: the paper's w = 0.001
 
 
-class CalibrationError(XfvError):
+class CalibrationError(XfvError, ValueError):
     """A calibration that cannot be fitted or read."""
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from xfv_core.models.base import FaceModel
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what a first layer takes
 _Model = TypeVar("_Model", bound="TrainedModel")
@@ -56,15 +59,34 @@ class TrainedModel(FaceModel):
         model.load_state_dict({key: value.float() for key, value in tensors.items()})
         return model.eval().requires_grad_(False)
 
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        try:
+            cls.config_class.from_dict(card.config)
+        except KeyError as missing:
+            raise ValueError(f"config has no {missing}") from missing
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"config is not one of this architecture: {error}") from error
+
     def folded(self: _Model) -> _Model:
         """A copy for inference with every BN folded into its convolution."""
         tensors = {k: v.detach().clone() for k, v in self.state_dict().items() if "bn" not in k}
         for path, block in self.named_modules():
             if isinstance(block, ConvBlock) and block.bn is not None:
-                fused = fuse_conv_bn_eval(block.conv.eval(), block.bn.eval())
-                tensors[f"{path}.conv.weight"] = fused.weight.detach()
-                tensors[f"{path}.conv.bias"] = fused.bias.detach()  # type: ignore[union-attr]
+                conv, bn = block.conv, block.bn
+                mean, variance = bn.running_mean, bn.running_var
+                assert mean is not None and variance is not None
+                weight, bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, mean, variance, bn.eps, bn.weight, bn.bias
+                )
+                tensors[f"{path}.conv.weight"] = weight.detach()
+                tensors[f"{path}.conv.bias"] = bias.detach()
         return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
+
+    def for_inference(self: _Model) -> _Model:
+        """The network itself where its BN are folded, else a folded copy."""
+        return self.folded() if any(isinstance(m, nn.BatchNorm2d) for m in self.modules()) else self
 
 
 class ConvBlock(nn.Module):

@@ -11,15 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xfv_core.models.base import Chain, Residual
+from xfv_core.models.base import Chain, Residual, register
 from xfv_core.models.blocks import INPUT_SCALE, INPUT_SHIFT, Layer, TrainedModel, conv_block
+from xfv_core.strict_json import STRICT, build, parse, pretty
+from xfv_core.weights.hub import read_pinned
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 INPUT_SIZE = 112
 FIRES = 0.25  # of its level: a channel with a lower peak is silent
@@ -92,12 +98,16 @@ class Atlas:
 
     channels: tuple[Channel, ...]
     hidden_below: Mapping[str, float]
+    __pydantic_config__ = STRICT
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Atlas:
-        """Inverse of ``asdict``; other keys are left out."""
-        channels = (Channel(**{**c, "place": tuple(c["place"])}) for c in values["channels"])
-        return cls(tuple(channels), dict(values["hidden_below"]))
+    def from_json(cls, data: bytes) -> Atlas:
+        """Inverse of ``to_json``; JsonError, one sentence, for anything else."""
+        return build(cls, parse(data.decode("utf-8", "replace")))
+
+    def to_json(self) -> bytes:
+        """The file beside the weights that the manifest pins."""
+        return pretty(asdict(self)).encode("utf-8")
 
     def named(self, part: str) -> list[int]:
         """The channels that find this part and little else."""
@@ -144,6 +154,7 @@ class ECEncoder(nn.Module):
         return h, self.target(h)
 
 
+@register("ecnet")
 class ECNet(TrainedModel):
     """(B,3,112,112) RGB in [0,1] -> (B,D) unit embeddings, through the maps alone.
 
@@ -151,16 +162,13 @@ class ECNet(TrainedModel):
     ----------
     channels : C of the target layer.
     grid : its side, 14.
-    atlas : what the channels find, None until it is measured.
     """
 
-    atlas: Atlas | None = None
-
     config_class = ECConfig
+    input_size = INPUT_SIZE
 
     def __init__(self, config: ECConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name)
-        self.input_size = INPUT_SIZE
         self.embedding_dim = config.dim
         self.channels = config.channels
         self.encoder: ECEncoder = ECEncoder(config, folded=folded)
@@ -171,6 +179,10 @@ class ECNet(TrainedModel):
             self.grid = -(-self.grid // layer.stride)
         places = (-(-self.grid // 2)) ** 2
         self.join = nn.Linear(config.local * places, config.dim, bias=False)
+
+    @classmethod
+    def kind(cls, card: ModelCard) -> type[ECNet]:
+        return PartNet if card.parts else ECNet
 
     def maps(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> the target layer's maps X, (B,C,14,14), >= 0."""
@@ -185,20 +197,34 @@ class ECNet(TrainedModel):
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return self.embed_maps(self.maps(x))
 
-    def chain(self) -> Chain | None:
-        if self.look.bn is not None:  # in training
-            return None
-        layers: list[nn.Module] = []
-        for block in self.encoder.convs:
+    def chain(self) -> Chain:
+        net, layers = self.for_inference(), list[nn.Module]()
+        for block in net.encoder.convs:
             layers += [*block.children(), nn.ReLU()]
-        for first, second in map(nn.Module.children, self.encoder.blocks):
+        for first, second in map(nn.Module.children, net.encoder.blocks):
             layers += [Residual(*first.children(), nn.ReLU(), *second.children()), nn.ReLU()]
-        for block in (self.encoder.target, self.look, self.narrow):
+        for block in (net.encoder.target, net.look, net.narrow):
             layers += [*block.children(), nn.ReLU()]
-        return Chain(INPUT_SCALE, INPUT_SHIFT, nn.Sequential(*layers, nn.Flatten(), self.join))
+        return Chain(INPUT_SCALE, INPUT_SHIFT, nn.Sequential(*layers, nn.Flatten(), net.join))
 
     def last_maps(self) -> nn.Module:
         return self.narrow  # (B, local, 7, 7)
+
+
+class PartNet(ECNet):
+    """An ``ECNet`` whose channels have been measured, so that they go by the parts they find."""
+
+    measured: Atlas
+
+    @classmethod
+    def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor], folder: Path) -> PartNet:
+        assert card.parts is not None  # or ``kind`` had not named this class
+        model = cls.from_tensors(tensors, card.config)
+        model.measured = Atlas.from_json(read_pinned(card.parts, folder))
+        return model
+
+    def atlas(self) -> Atlas:
+        return self.measured
 
 
 class _Residual(nn.Module):

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import FaceModel, register
 from xfv_core.weights.hub import WeightsError
 
 if TYPE_CHECKING:  # its package brings torchvision, seconds that only this network should cost
     from facenet_pytorch import InceptionResnetV1
 
 
+@register("inception_resnet_v1")
 class FaceNet(FaceModel):
     """160 px box crops to 512 numbers; frozen, folded, channels last."""
 
@@ -44,7 +45,7 @@ class FaceNet(FaceModel):
             raise WeightsError(f"FaceNet has no settings, but its entry names {list(config)}.")
         from facenet_pytorch import InceptionResnetV1
 
-        with torch.device("meta"):  # no second of random numbers, and no draw from the global seed
+        with torch.device("meta"):  # no second of random numbers, none taken from the global seed
             network = InceptionResnetV1(classify=False)
         kept = {key: value for key, value in tensors.items() if not key.startswith("logits.")}
         try:

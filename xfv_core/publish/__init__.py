@@ -9,7 +9,6 @@ from pathlib import Path
 
 import huggingface_hub as hf
 from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from xfv_core import __version__
@@ -18,7 +17,7 @@ from xfv_core.publish.gallery import push_gallery
 from xfv_core.publish.space import publish_space
 from xfv_core.publish.upload import Publication, PublishError, send
 from xfv_core.weights.hub import ROOT, load_tensors
-from xfv_core.weights.manifest import HubFile, Manifest, ManifestError, ModelCard
+from xfv_core.weights.manifest import HubFile, Manifest, ModelCard
 
 __all__ = [
     "Publication",
@@ -68,7 +67,7 @@ def _place(card: ModelCard, repo_id: str) -> HubFile:
     try:
         validate_repo_id(repo_id)
         place = HubFile(repo_id, NOT_YET, FILENAME)
-    except (HFValidationError, ManifestError) as error:
+    except ValueError as error:  # of the Hub's client or of the manifest
         raise PublishError(f"{repo_id!r} is not an OWNER/NAME that the Hub takes.") from error
     if card.hub is not None and card.hub.repo_id != repo_id:
         raise PublishError(

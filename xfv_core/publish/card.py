@@ -107,7 +107,7 @@ UNCALIBRATED = "Not calibrated: what a similarity is worth as a probability was 
 
 def model_card(card: ModelCard) -> hf.ModelCard:
     """YAML for the Hub, text for people."""
-    calibration = Calibration.from_dict(card.calibration) if card.calibration else None
+    calibration, figures = card.whole_calibration, card.figures
     license_id = card.license.lower()
     plain = PLAIN_LICENSE.fullmatch(license_id) is not None
     data = hf.ModelCardData(
@@ -125,9 +125,9 @@ def model_card(card: ModelCard) -> hf.ModelCard:
         crop=_crop(card.input),
         paper=card.paper or "none",
         notes=card.notes or "none",
-        training="- Training: " + _pairs(card.training) + "\n" if card.training else "",
+        training="- Training: " + _pairs(figures.training) + "\n" if figures.training else "",
         measured="\n\n".join(_measured(card, calibration)),
-        groups=_group_limit(card.groups) if card.groups else NOT_BY_GROUP,
+        groups=_group_limit(figures.groups) if figures.groups else NOT_BY_GROUP,
     )
     return hf.ModelCard(f"---\n{data.to_yaml()}\n---\n{body}")
 
@@ -174,18 +174,18 @@ def _results(c: Calibration) -> list[hf.EvalResult]:
 
 
 def _measured(card: ModelCard, calibration: Calibration | None) -> Iterator[str]:
-    if card.results:
-        yield _accuracies(card.results)
-    if card.parts:
-        yield _channels(card.parts)
-    if card.groups:
-        yield _groups(card.groups)
+    if card.figures.results:
+        yield _accuracies(card.figures.results)
+    if card.figures.parts:
+        yield _channels(card.figures.parts)
+    if card.figures.groups:
+        yield _groups(card.figures.groups)
     if calibration:
         yield _calibrated(calibration)
         return
     yield UNCALIBRATED
     if (hint := card.indicative_threshold) is not None:
-        threshold = f"{hint['metric']} {hint['value']} ({hint['source']})"
+        threshold = f"{hint.metric} {hint.value} ({hint.source})"
         yield f"Indicative threshold, not measured here: {threshold}."
 
 

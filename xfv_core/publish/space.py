@@ -10,7 +10,7 @@ from xfv_core.weights.manifest import load_manifest
 
 SERVED = (
     "README.md", "LICENSE", "SECURITY.md", "DATA.md", "RESULTS.md", "results/plots/*.svg",
-    "requirements.txt", "weights.json", "app.py",
+    "requirements.txt", "weights.json", "results/models/*.json", "app.py",
     "page/**/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
 )  # fmt: skip
 LEFT_OUT = ("training", "evaluation", "__pycache__")  # what the page never reads
@@ -18,8 +18,9 @@ LEFT_OUT = ("training", "evaluation", "__pycache__")  # what the page never read
 
 def space_files(root: Path = ROOT) -> list[str]:
     """Paths below ``root`` of what a Space needs, sorted; PublishError where one is missing."""
-    weights = [card.bundled for card in load_manifest(root / "weights.json").models.values()]
-    found = {name for name in weights if name}
+    cards = load_manifest(root / "weights.json").models.values()
+    found = {card.bundled for card in cards if card.bundled}
+    found |= {card.parts.file for card in cards if card.parts}
     for pattern in SERVED:
         files = [path.relative_to(root) for path in root.glob(pattern) if path.is_file()]
         if not files:

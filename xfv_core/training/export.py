@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.training.config import TrainConfig
-from xfv_core.weights.hub import ROOT
+from xfv_core.weights.figures import keep_figures
 from xfv_core.weights.manifest import InputSpec, Manifest, ModelCard, save_manifest
 
 BYTE_LIMIT = 10 * 2**20
@@ -38,29 +38,24 @@ def export_weights(model: TrainedModel, path: Path) -> dict[str, Any]:
     }
 
 
-def export_manifest(config: TrainConfig, weights: Path, summary: Mapping[str, Any]) -> Path | None:
-    """A ``weights.json`` of its own beside the weights, for the commands that measure.
-
-    None where the weights lie outside the repository: a manifest cannot name them there.
-    """
-    path = weights.resolve()
-    if not path.is_relative_to(ROOT):
-        return None
+def export_manifest(config: TrainConfig, weights: Path, summary: Mapping[str, Any]) -> Path:
+    """A ``weights.json`` of its own beside the weights, for the commands that measure."""
     card = ModelCard(
         name=config.name,
         title=config.name,
         arch=config.arch,
         config=config.model,
         hub=None,
-        bundled=path.relative_to(ROOT).as_posix(),
+        bundled=weights.name,
         sha256=summary["sha256"],
         bytes=summary["bytes"],
         license="for research only, as the photos it was trained on",
         source="trained by python -m xfv_core train",
         trained_on=f"{summary['photos']} photos, see training",
         input=INPUTS.get(config.arch, ALIGNED),
-        training={k: v for k, v in summary.items() if k not in ("sha256", "bytes", "config")},
     )
     beside = weights.with_name("weights.json")
     save_manifest(Manifest(default=card.name, models={card.name: card}), beside)
+    told = {k: v for k, v in summary.items() if k not in ("sha256", "bytes", "config")}
+    keep_figures(card.name, beside.parent, training=told)
     return beside

@@ -23,9 +23,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from xfv_core.errors import XfvError
-from xfv_core.weights.manifest import HubFile, ModelCard
+from xfv_core.weights.manifest import ROOT, HubFile, ModelCard, PinnedFile
 
-ROOT = Path(__file__).resolve().parents[2]
 SILENCE = 60.0  # seconds; plain HTTP is heard of every 10 MiB, so less than 1.4 Mbit/s fails
 Source = Literal["auto", "hub"]
 Progress = Callable[[int, int | None], None]
@@ -50,10 +49,11 @@ def load_tensors(
 ) -> dict[str, Tensor]:
     """Find, verify and parse the weights of a model; the bytes checked are the bytes parsed.
 
-    ``root``: folder that ``card.bundled`` is relative to. ``source="hub"`` leaves the bundled copy
-    out. ``progress(done, total)`` counts downloaded bytes, in the caller's thread. ``silence``:
-    seconds without anything new after which a download is given up. A damaged cached file is
-    deleted. ``endpoint`` goes before HF_ENDPOINT; that, HF_TOKEN, HF_HUB_CACHE and HF_HUB_OFFLINE
+    ``root``: folder of the manifest, which ``card.bundled`` is relative to and may not lead out
+    of. ``source="hub"`` leaves the bundled copy out. ``progress(done, total)`` counts downloaded
+    bytes, in the caller's thread. ``silence``: seconds without anything new after which a download
+    is given up. A damaged cached file is deleted. ``endpoint`` goes before HF_ENDPOINT; that,
+    HF_TOKEN, HF_HUB_CACHE and HF_HUB_OFFLINE
     are read by huggingface_hub. Raises WeightsError, one sentence.
     """
     for path in _local_copies(card, root, source):
@@ -73,7 +73,27 @@ def _local_copies(card: ModelCard, root: Path, source: Source) -> Iterator[Path]
         if isinstance(cached, str):
             yield Path(cached)
     if card.bundled is not None and source == "auto":
-        yield root / card.bundled
+        yield _within(root, card.bundled)
+
+
+def read_pinned(file: PinnedFile, root: Path) -> bytes:
+    """The bytes of a file beside the weights; WeightsError where they are not those pinned."""
+    path = _within(root, file.file)
+    try:
+        data = path.read_bytes()
+        _expect("bytes", file.bytes, len(data))
+        _expect("sha256", file.sha256, hashlib.sha256(data).hexdigest())
+    except (OSError, _PinError) as error:
+        raise WeightsError(f"{file.file} is missing or damaged: restore that file.") from error
+    return data
+
+
+def _within(root: Path, name: str) -> Path:
+    """``root / name``; WeightsError where links lead out of ``root``."""
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise WeightsError(f"{name} lies outside {root}, the folder of its manifest.")
+    return path
 
 
 def _verified(path: Path, card: ModelCard) -> bytes:

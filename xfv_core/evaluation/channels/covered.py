@@ -67,8 +67,8 @@ def measure_parts(
     *,
     n_covered: int = 300,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Everything about a layer's channels, as plain data (``parts`` of a manifest entry).
+) -> tuple[Atlas, dict[str, Any]]:
+    """What a layer's channels find, and the figures of that by set of faces, as plain data.
 
     ``people``: held-out ones, who name the channels and set what counts as hidden, moved at random
     for the former and as served for the latter; ``others``: further sets of crops. ``n_covered``
@@ -90,13 +90,11 @@ def measure_parts(
             "causes": asdict(cause_table(heights, named.channels)),
             "hidden": asdict(hidden_table(heights, named.channels, hidden.below)),
         }
-    return {
-        "protocol": f"named on {named.n} crops of held-out people, moved, scaled and turned at "
-        f"random; seed {seed}",
-        "sets": sets,
-        "hidden_below": hidden.below,
-        "channels": [asdict(channel) for channel in named.channels],
-    }
+    protocol = (
+        f"named on {named.n} crops of held-out people, moved, scaled and turned at random; "
+        f"seed {seed}"
+    )
+    return Atlas(named.channels, hidden.below), {"protocol": protocol, "sets": sets}
 
 
 def _plain(table: PartTable) -> dict[str, Any]:

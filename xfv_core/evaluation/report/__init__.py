@@ -77,8 +77,8 @@ def report(results: Mapping[str, Result], manifest: Manifest, folder: str = "res
 
 def calibrations(manifest: Manifest) -> dict[str, Calibration]:
     """Model -> its calibration, where there is one."""
-    cards = manifest.models.items()
-    return {name: Calibration.from_dict(c.calibration) for name, c in cards if c.calibration}
+    whole = {name: card.whole_calibration for name, card in manifest.models.items()}
+    return {name: calibration for name, calibration in whole.items() if calibration}
 
 
 def _pictures(names: Mapping[str, Any], folder: str) -> str:

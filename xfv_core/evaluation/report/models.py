@@ -1,4 +1,4 @@
-"""The sections on models: what ``weights.json`` holds of verification and calibration."""
+"""The sections on models: verification, calibration, false matches by group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def verification(manifest: Manifest, fitted: Mapping[str, Calibration]) -> str:
             _percent(found, "eer"), f"{found['auc']:.4f}", str(found["lost"]),
         ]
         for name, card in manifest.models.items()
-        for pairs, found in (card.results or {}).items()
+        for pairs, found in card.figures.results.items()
         for mean in [found["accuracy"]]
     ]  # fmt: skip
     header = ["model, pairs", "crops", "pairs", "folds", "accuracy, %", "EER, %", "AUC", "lost"]
@@ -68,7 +68,7 @@ def calibration(fitted: Mapping[str, Calibration]) -> str:
 
 def groups(manifest: Manifest) -> str:
     """False matches among strangers of one group, for every model that was measured."""
-    found = {name: card.groups for name, card in manifest.models.items() if card.groups}
+    found = {n: card.figures.groups for n, card in manifest.models.items() if card.figures.groups}
     sections = ["## By group"] if found else []
     for name, measured in found.items():
         points = list(measured["thresholds"])

@@ -6,7 +6,8 @@ f = z/|z| the normalisation is part of f: v goes on to z as (v - (v·f) f)/|z|.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import singledispatch
 from typing import Protocol
@@ -15,7 +16,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import BATCH, Chain, FaceModel, Offset, Regions, Residual, fast_arithmetic
+from xfv_core.models.base import (
+    BATCH,
+    Chain,
+    Chained,
+    FaceModel,
+    HasRegions,
+    Offset,
+    Regions,
+    Residual,
+    fast_arithmetic,
+)
 
 # Numbers in one intermediate gradient. More fall out of the CPU's cache, fewer starve its cores.
 WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
@@ -38,11 +49,22 @@ class Pullback(Protocol):
 def pullback(model: FaceModel, x: Tensor, rows: int) -> Pullback:
     """The pullback at the photo ``x`` (3,S,S) in [0,1]; ``rows``: cotangents in a typical call."""
     x = x.detach().to(model.device)
-    if regions := model.regions():
-        return RegionPullback(regions, x)
-    if (chain := model.chain()) and chain.head is F.normalize:
+    if isinstance(model, HasRegions):
+        return RegionPullback(model.regions(), x)
+    if isinstance(model, Chained) and (chain := model.chain()).head is F.normalize:
         return ChainPullback(chain, x)
     return AutogradPullback(model, x, rows)
+
+
+def channel_margins(photos: Sequence[Pullback], threshold: float) -> Tensor:
+    """w_k - θ/D with w_k = f(A)_k f(B)_k, (D,): its sum is s - θ."""
+    product = photos[0].embedding * photos[1].embedding
+    return product - threshold / len(product)
+
+
+def per_pixel(gradients: Tensor) -> Tensor:
+    """(K,3,S,S) -> (K,S,S): mean over RGB of the magnitudes."""
+    return gradients.abs().mean(1)
 
 
 class AutogradPullback:
@@ -234,5 +256,32 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         if device.type != "cuda":
             yield
             return
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with WITHOUT_TF32:
             yield
+
+
+class _WithoutTF32:
+    """No TF32 in the convolutions while anybody is inside.
+
+    The switch is one for the process: it stays off until the last of several threads has left,
+    and is then as it was before the first came.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = torch.backends.cudnn.allow_tf32
+                torch.backends.cudnn.allow_tf32 = False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.backends.cudnn.allow_tf32 = self._before
+
+
+WITHOUT_TF32 = _WithoutTF32()
