@@ -97,7 +97,7 @@ class Occlusion(Method):
     def maps(
         self, model: FaceEmbedder, pair: Tensor, threshold: float, steps: Steps
     ) -> Iterator[Values]:
-        """``steps`` hears of every batch."""
+        """``steps`` is called after every batch."""
         for done, total, maps, saved in self._work(model, pair):
             steps(done / total)
             if maps is not None:

@@ -88,7 +88,7 @@ def side_by_side(
 ) -> NDArray[np.uint8]:
     """One picture to save: two overlays (H,W,3) at equal height, legend and caption below.
 
-    Photos are drawn between 336 and 1,200 pixels high.  Returns uint8 (H',W',3).
+    Photos are shown between 336 and 1,200 pixels high.  Returns uint8 (H',W',3).
     """
     height = int(np.clip(max(len(photo_a), len(photo_b)), 336, 1200))
     text = max(round(height / 30), 14)
@@ -170,7 +170,7 @@ def _fitting_font(size: float, width: int, *lines: str) -> ImageFont.FreeTypeFon
 
 
 def _printable(text: str) -> str:
-    """What Pillow's own font can draw: accents dropped, signs spelled out."""
+    """What Pillow's own font has signs for: accents dropped, signs spelled out."""
     plain = unicodedata.normalize("NFKD", text.translate(_PLAIN))
     kept = (c for c in plain if not unicodedata.combining(c))
     return "".join(c if c in _GLYPHS else "?" for c in kept)
