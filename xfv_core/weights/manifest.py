@@ -30,7 +30,8 @@ from xfv_core.weights.figures import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFEST_PATH = ROOT / "weights.json"
+_IN_WHEEL = ROOT / "xfv_core" / "weights.json"  # pyproject.toml puts the checkout's file there
+MANIFEST_PATH = _IN_WHEEL if _IN_WHEEL.is_file() else ROOT / "weights.json"
 _NOT_IN_FILE = ("name", "figures")
 
 
