@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.errors import XfvError
-from xfv_core.explain import make_explainer
+from xfv_core.explain import make_method
 from xfv_core.faces.images import load_photo
 from xfv_core.memory import Recent
 from xfv_core.overlay import overlay_crop, shared_scale
@@ -117,17 +117,17 @@ class Live:
         verifier, network = self._verifier, self._verifier.model(camera.model)
         portrait = verifier.camera_portrait(load_photo(picture), camera.model)
         threshold = verifier.threshold(camera.model, "balanced")
-        (maps,) = make_explainer("patches")(
+        (maps,) = make_method("patches")(
             network, camera.crop, portrait.tensor(), threshold=threshold
         )
         similarity = maps.details["patches"].similarity
         pair = (camera.portrait, portrait)
         verdict = verifier.judge(similarity, pair, camera.model, "balanced")
-        drawn = maps.drawn()
-        camera.scale = max(shared_scale(drawn), STEADY * camera.scale)
+        shown = maps.shown()
+        camera.scale = max(shared_scale(shown), STEADY * camera.scale)
         faces = (camera.face, portrait.sharp_crop(SHOWN))
         a, b = (
             overlay_crop(face, values, camera.scale, STRENGTH)
-            for face, values in zip(faces, (drawn.a, drawn.b), strict=True)
+            for face, values in zip(faces, (shown.a, shown.b), strict=True)
         )
         return LiveFrame(verdict, a, b, camera.scale, maps.unit)

@@ -5,12 +5,22 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cachetools import TTLCache
 
 T = TypeVar("T")
+
+
+@dataclass
+class _Turn:
+    """The lock of one key, and how many threads hold it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
 
 
 class Recent:
@@ -25,22 +35,16 @@ class Recent:
         self._items: TTLCache[Hashable, Any] = TTLCache(size, seconds)
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._in_work: dict[Hashable, threading.Lock] = {}
+        self._turns: dict[Hashable, _Turn] = {}
         self._sweeping = False
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The item under ``key``, made now if it is not there; what ``make`` raises is not kept."""
-        with self._lock:
-            turn = self._in_work.setdefault(key, threading.Lock())
-        try:
-            with turn:
-                if (known := self.peek(key)) is None:
-                    known = make()
-                    self.put(key, known)
-                return known
-        finally:
-            with self._lock:
-                self._in_work.pop(key, None)
+        with self._turn(key):
+            if (known := self.peek(key)) is None:
+                known = make()
+                self.put(key, known)
+            return known
 
     def peek(self, key: Hashable) -> Any:
         """The item under ``key``, or None."""
@@ -52,6 +56,34 @@ class Recent:
         with self._lock:
             self._items[key] = item
             self._arm()
+
+    def update(self, key: Hashable, change: Callable[[Any], T]) -> T:
+        """Keep what ``change`` makes of the item under ``key`` (None where there is none), and
+        return it; nobody reads or writes meanwhile, so it must be quick."""
+        with self._lock:
+            self._items[key] = item = change(self._items.get(key))
+            self._arm()
+        return item
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._items.clear()
+
+    @contextmanager
+    def _turn(self, key: Hashable) -> Iterator[None]:
+        """One thread at a time for a key; its lock stays until the last that waits is through."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.wanted -= 1
+                if not turn.wanted:
+                    del self._turns[key]
 
     def __len__(self) -> int:
         with self._lock:

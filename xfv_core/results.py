@@ -18,7 +18,7 @@ from xfv_core.explain.fidelity import Fidelity
 from xfv_core.faces import Crop, Face, recut
 from xfv_core.faces.images import Photo
 from xfv_core.overlay import encode, overlay_crop, overlay_photo, shared_scale, side_by_side
-from xfv_core.overlay.words import describe, describe_parts, describe_sum
+from xfv_core.overlay.words import describe
 
 CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, not blown up
 PHOTO_SHOWN = 800  # px on the long side
@@ -122,17 +122,18 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What one tab shows: the maps of one method, drawn, described and judged.
+    """What one tab shows: the maps of one method, as values, in words and judged.
 
-    ``maps`` are the values that metrics judge, ``drawn`` the same as they are shown (gradient maps
-    are smoothed). ``scale``: the drawn value of the full colour, one for both photos. ``sentence``:
-    what the maps show, in words. ``fidelity``: None until the maps are final. ``agreement``: rank
-    correlation, in [-1,1], with the maps of other methods that were made of the same crops.
+    ``maps`` are the values that metrics judge, ``shown`` the same as they are coloured (gradient
+    maps are smoothed). ``scale``: the shown value of the full colour, one for both photos.
+    ``sentence``: what the maps show, in words. ``fidelity``: None until the maps are final.
+    ``agreement``: rank correlation, in [-1,1], with the maps that other methods made of the same
+    crops; those of another network carry its title, "patches (RRF-56)".
     """
 
     verdict: Verdict
     maps: Maps
-    drawn: Maps
+    shown: Maps
     portraits: tuple[Portrait, Portrait]
     scale: float
     sentence: str
@@ -143,7 +144,7 @@ class Explanation:
         self, side: Side, *, on: Surface = "crop", strength: float = 1
     ) -> NDArray[np.uint8]:
         """One map over the aligned crop, or over the photo it came from; uint8 (H,W,3)."""
-        portrait, values = self.portraits[side == "b"], getattr(self.drawn, side)
+        portrait, values = self.portraits[side == "b"], getattr(self.shown, side)
         if on == "crop":
             return overlay_crop(portrait.sharp_crop(), values, self.scale, strength, CROP_SHOWN)
         photo, matrix = portrait.shown_photo()
@@ -163,10 +164,10 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; maps as rows of numbers, what a network says itself unrounded."""
-        found = self.maps.details.get("patches") or self.maps.details.get("parts")
+        reading = self.maps.reading
         return {
             "verdict": asdict(self.verdict),
-            **(found.to_dict() if found else {}),
+            **(reading.to_dict() if reading else {}),
             "method": self.maps.method,
             "unit": self.maps.unit,
             "cost": asdict(self.maps.cost),
@@ -184,15 +185,13 @@ def explanation_of(
     fidelity: Fidelity | None = None,
     agreement: Mapping[str, float] | None = None,
 ) -> Explanation:
-    """Maps of a pair, drawn on one scale and put into words."""
-    drawn = maps.drawn()
-    scale = shared_scale(drawn)
-    sentence = describe(drawn, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
-    if patches := maps.details.get("patches"):
-        sentence = f"{describe_sum(patches)}\n{sentence}"
-    if parts := maps.details.get("parts"):
-        sentence = describe_parts(parts)
-    return Explanation(verdict, maps, drawn, pair, scale, sentence, fidelity, agreement or {})
+    """Maps of a pair, on one scale and in words."""
+    shown = maps.shown()
+    scale = shared_scale(shown)
+    sentence = describe(shown, pair[0].crop.landmarks, pair[1].crop.landmarks, scale)
+    if reading := maps.reading:
+        sentence = reading.words(sentence)
+    return Explanation(verdict, maps, shown, pair, scale, sentence, fidelity, agreement or {})
 
 
 def all_in_one(explanations: Sequence[Explanation]) -> bytes:

@@ -7,34 +7,44 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
-from os import PathLike
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xfv_core.confidence import Calibration, decide
+from xfv_core.ask import Ask, Source
+from xfv_core.confidence import Calibration, decide_at
 from xfv_core.errors import XfvError
-from xfv_core.explain import Explainer, Maps, make_explainer
+from xfv_core.explain import Maps, Method, method_named, methods
+from xfv_core.explain.base import Audience
 from xfv_core.explain.fidelity import agreement
-from xfv_core.explain.judged import Draw, Drawing, draw
+from xfv_core.explain.judged import ExplainCrops, Judged, explain_crops
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
 from xfv_core.faces.images import Photo, load_photo
 from xfv_core.memory import Recent
-from xfv_core.models import FaceModel, adds_up, embed_all, has_parts, load_model
+from xfv_core.models import (
+    FaceEmbedder,
+    check_card,
+    check_embedder,
+    embed_all,
+    load_model,
+    network_class,
+)
 from xfv_core.priority import Precedence
 from xfv_core.results import Explanation, Pair, Portrait, Verdict, explanation_of
 from xfv_core.weights.hub import Progress
 from xfv_core.weights.hub import Source as WeightSource
-from xfv_core.weights.manifest import Manifest, load_manifest
+from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
 KEEP_SECONDS = 300
 KEEP_RESULTS = 128
 CAMERA_SIDE = 320  # px; where a camera's faces are looked for
 
-Source = Photo | bytes | str | PathLike[str]
+OWN = "own"  # the name of an operating point that the caller's own threshold makes
 
 
 class RequestError(XfvError):
@@ -50,24 +60,44 @@ class Verifier:
         manifest: Manifest | None = None,
         source: WeightSource = "auto",
         device: str | None = None,
-        draw_elsewhere: Draw | None = None,
+        explain_elsewhere: ExplainCrops | None = None,
     ) -> None:
-        """``device``: a GPU where there is one, unless given.
+        """Raises ManifestError or NetworkError for a manifest with an entry that cannot be.
 
-        ``draw_elsewhere``: `explain.judged.draw` in another process, with the name of a model in
-        the place of the network.
+        ``device``: a GPU where there is one, unless given.
+
+        ``explain_elsewhere``: `explain.judged.explain_crops` in another process, with the name of a
+        model in the place of the network.
         """
         self.manifest = manifest or load_manifest()
+        for card in self.manifest.models.values():
+            check_card(card)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._draw = draw_elsewhere or self._draw_here
+        self._explain_crops = explain_elsewhere or self._explain_here
         self._source = source
         self._detector = FaceDetector(self.device)
-        self._models: dict[str, FaceModel] = {}
-        self._locks = {name: threading.Lock() for name in self.manifest.models}
+        self._models: dict[str, FaceEmbedder] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
         self._verdicts = Precedence()
 
-    def model(self, name: str, progress: Progress | None = None) -> FaceModel:
+    def add(self, network: FaceEmbedder, card: ModelCard) -> None:
+        """Take a network of one's own, under the name of its card, in the place of any of that
+        name.
+
+        A module is moved to the verifier's device and frozen; another object stays as it is.
+        Raises NetworkError where it does not embed crops as the card says.
+        """
+        if isinstance(network, torch.nn.Module):
+            network.eval().requires_grad_(False).to(self.device)
+        network.name = card.name
+        check_embedder(network, card)
+        with self._locks[card.name]:
+            self.manifest = replace(self.manifest, models={**self.manifest.models, card.name: card})
+            self._models[card.name] = network
+            self._recent.clear()
+
+    def model(self, name: str, progress: Progress | None = None) -> FaceEmbedder:
         """The model, loaded at first use; ``progress(done, total)`` counts downloaded bytes."""
         self.manifest.card(name)
         with self._locks[name]:  # one a model: a slow download must not hold up the others
@@ -84,10 +114,14 @@ class Verifier:
 
     def models_for(self, method: str) -> list[str]:
         """The models that a method can explain, the default first where it is among them."""
-        cards = self.manifest.models.values()
-        needed = {"patches": adds_up, "parts": has_parts}.get(method, lambda card: True)
-        names = [card.name for card in cards if needed(card)]
+        fits = method_named(method).fits
+        names = [name for name in self.manifest.models if fits(self._kind(name))]
         return sorted(names, key=lambda name: name != self.manifest.default)
+
+    def methods_for(self, model: str, audience: Audience = "page") -> list[str]:
+        """The methods that can explain a model, of those offered to an audience."""
+        kind = self._kind(model)
+        return [name for name, method in methods(audience).items() if method.fits(kind)]
 
     def default_model(self, method: str) -> str:
         """The first of ``models_for``; RequestError where there is none."""
@@ -145,24 +179,34 @@ class Verifier:
         *,
         model: str | None = None,
         operating_point: str = "balanced",
+        threshold: float | None = None,
         pick: tuple[int, int] = (0, 0),
         progress: Progress | None = None,
     ) -> Verdict:
         """Are ``a`` and ``b`` the same person?
 
-        ``pick``: which face of each photo, 0 the largest. Raises XfvError with one sentence: an
-        unreadable photo, no face, an unknown model or operating point, weights out of reach.
+        ``pick``: which face of each photo, 0 the largest. ``threshold``: a similarity that decides
+        instead of the operating point's. Raises XfvError with one sentence: an unreadable photo, no
+        face, an unknown model or operating point, weights out of reach.
         """
-        name = model or self.manifest.default
+        return self.answer(Ask((a, b), pick, model, operating_point, threshold), progress)
+
+    def answer(self, ask: Ask, progress: Progress | None = None) -> Verdict:
+        """``verify`` of what is asked."""
+        name = ask.model or self.manifest.default
         self.model(name, progress)
         with self._verdicts:
-            return self.verify_portraits(self._pair(a, b, name, pick), name, operating_point)
+            pair = self._pair(*ask.photos, name, ask.pick)
+            return self.verify_portraits(pair, name, ask.rule, ask.threshold)
 
-    def verify_portraits(self, pair: Pair, model: str, operating_point: str) -> Verdict:
+    def verify_portraits(
+        self, pair: Pair, model: str, operating_point: str, threshold: float | None = None
+    ) -> Verdict:
         """``verify`` for two faces that are already cut as ``model`` wants them."""
         with self._verdicts:
             one, other = (self._embedding(portrait, self.model(model)) for portrait in pair)
-        return self.judge(float(np.clip(one @ other, -1, 1)), pair, model, operating_point)
+        similarity = float(np.clip(one @ other, -1, 1))
+        return self.judge(similarity, pair, model, operating_point, threshold)
 
     def threshold(self, model: str, operating_point: str) -> float:
         """θ of a model; its published one where it is not calibrated."""
@@ -171,13 +215,23 @@ class Verifier:
             return self.manifest.card(model).indicative_similarity
         return calibration.point(operating_point).threshold
 
-    def judge(self, similarity: float, pair: Pair, model: str, operating_point: str) -> Verdict:
+    def judge(
+        self,
+        similarity: float,
+        pair: Pair,
+        model: str,
+        operating_point: str,
+        threshold: float | None = None,
+    ) -> Verdict:
         """The verdict that a similarity (cosine) of two faces amounts to."""
-        calibration, threshold = self.calibration(model), self.threshold(model, operating_point)
+        calibration = self.calibration(model)
+        rule = OWN if threshold is not None else operating_point if calibration else "indicative"
+        if threshold is None:
+            threshold = self.threshold(model, operating_point)
         if calibration is None:
             same, p, confidence = similarity >= threshold, None, None
         else:
-            same, p, confidence = decide(calibration, similarity, operating_point)
+            same, p, confidence = decide_at(calibration, similarity, threshold)
         notes = [
             f"{side} photo: {note}"
             for side, portrait in zip(("First", "Second"), pair, strict=True)
@@ -190,7 +244,7 @@ class Verifier:
             same=same,
             probability_same=p,
             confidence=confidence,
-            operating_point=operating_point if calibration else "indicative",
+            operating_point=rule,
             model=model,
             calibrated=calibration is not None,
             faces=(pair[0].chosen, pair[1].chosen),
@@ -205,6 +259,7 @@ class Verifier:
         model: str | None = None,
         method: str = "occlusion",
         operating_point: str = "balanced",
+        threshold: float | None = None,
         pick: tuple[int, int] = (0, 0),
         **options: Any,
     ) -> Iterator[Explanation]:
@@ -214,21 +269,31 @@ class Verifier:
         view). Without ``model`` the first one that the method can explain. Raises as ``verify``
         does, and XfvError for an unknown method or option, or one that does not fit the model.
         """
-        explainer = make_explainer(method, **options)
-        name = model or self.default_model(method)
+        ask = Ask((a, b), pick, model, operating_point, threshold, method, options)
+        yield from self.reasons(ask)
+
+    def reasons(self, ask: Ask) -> Iterator[Explanation]:
+        """``explain`` of what is asked."""
+        method = ask.explainer()
+        name = ask.model or self.default_model(ask.method)
         self.model(name)
         with self._verdicts:
-            pair = self._pair(a, b, name, pick)
-        yield from self.explain_portraits(pair, name, explainer, operating_point)
+            pair = self._pair(*ask.photos, name, ask.pick)
+        yield from self.explain_portraits(pair, name, method, ask.rule, ask.threshold)
 
     def explain_portraits(
-        self, pair: Pair, name: str, explainer: Explainer, operating_point: str
+        self,
+        pair: Pair,
+        name: str,
+        method: Method,
+        operating_point: str,
+        threshold: float | None = None,
     ) -> Iterator[Explanation]:
         """``explain`` for two faces that are already cut as the model ``name`` wants them."""
-        verdict = self.verify_portraits(pair, name, operating_point)
-        for drawing in self._drawings(pair, name, explainer, verdict):
-            agreed = self._agreement(drawing.maps, pair) if drawing.fidelity else None
-            yield explanation_of(verdict, drawing.maps, pair, drawing.fidelity, agreed)
+        verdict = self.verify_portraits(pair, name, operating_point, threshold)
+        for judged in self._judged(pair, name, method, verdict):
+            agreed = self._agreement(judged.maps, pair) if judged.fidelity else None
+            yield explanation_of(verdict, judged.maps, pair, judged.fidelity, agreed)
 
     def explained(self, a: Source, b: Source, **request: Any) -> Explanation:
         """The last of ``explain``: final maps with their fidelity."""
@@ -244,42 +309,54 @@ class Verifier:
                 raise type(problem)(f"The {side} photo: {problem}") from problem
         return sides[0], sides[1]
 
-    def _embedding(self, portrait: Portrait, network: FaceModel) -> NDArray[np.float32]:
+    def _embedding(self, portrait: Portrait, network: FaceEmbedder) -> NDArray[np.float32]:
         return self._recent.get(
             ("embedding", portrait.identity, network.name),
             lambda: embed_all(network, portrait.tensor()[None], fast=False)[0].cpu().numpy(),
         )
 
-    def _drawings(
-        self, pair: Pair, name: str, explainer: Explainer, verdict: Verdict
-    ) -> Iterator[Drawing]:
+    def _kind(self, name: str) -> FaceEmbedder | type:
+        """A model, or its class where it is not loaded yet."""
+        known = self._models.get(name)
+        return network_class(self.manifest.card(name)) if known is None else known
+
+    def _judged(self, pair: Pair, name: str, method: Method, verdict: Verdict) -> Iterator[Judged]:
         """Remembered, or made now; the curves of chance are shared by all methods of a pair."""
-        key = ("maps", _identity(pair), name, verdict.threshold, repr(explainer))
+        key = ("maps", _identity(pair), name, verdict.threshold, method.name, repr(method))
         if (known := self._recent.peek(key)) is not None:
             yield known
             return
         by_chance = ("chance", _identity(pair), name)
-        for drawing in self._draw(
-            name, *(portrait.tensor() for portrait in pair), explainer,
+        for judged in self._explain_crops(
+            name, *(portrait.tensor() for portrait in pair), method,
             threshold=verdict.threshold, same=verdict.same, chance=self._recent.peek(by_chance),
         ):  # fmt: skip
-            if drawing.fidelity:
-                self._recent.put(key, drawing)
-                self._recent.put(by_chance, drawing.chance)
-            yield drawing
+            if judged.fidelity:
+                self._recent.put(key, judged)
+                self._recent.put(by_chance, judged.chance)
+            yield judged
 
-    def _draw_here(self, name: str, *crops: Any, **judged: Any) -> Iterator[Drawing]:
-        return draw(self.model(name), *crops, **judged, steps=self._verdicts.give_way)
+    def _explain_here(self, name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
+        return explain_crops(self.model(name), *crops, **judged, steps=self._verdicts.give_way)
 
     def _agreement(self, maps: Maps, pair: Pair) -> dict[str, float]:
-        """Rank correlation with the other methods' last maps of this pair, on the same crop."""
-        drawn = maps.drawn()
-        key = ("methods", _identity(pair), self.manifest.card(maps.model).input)
-        known: dict[str, Maps] = self._recent.peek(key) or {}
-        self._recent.put(key, {**known, maps.method: drawn})
-        others = {name: other for name, other in known.items() if name != maps.method}
-        found = {name: agreement(drawn, other) for name, other in others.items()}
+        """Rank correlation with the last maps that other methods, and other networks, made of the
+        same crops; by method, and the network's title where it is another."""
+        spec, shown = self.manifest.card(maps.model).input, maps.shown()
+        key = ("methods", _identity(pair), spec.size, spec.crop, spec.margin)
+        own = (maps.method, maps.model)
+        known: dict[tuple[str, str], Maps] = self._recent.update(
+            key, lambda before: {**(before or {}), own: shown}
+        )
+        found = {
+            self._called(*each, maps.model): agreement(shown, other)
+            for each, other in known.items()
+            if each != own
+        }
         return {name: rho for name, rho in found.items() if rho is not None}
+
+    def _called(self, method: str, model: str, here: str) -> str:
+        return method if model == here else f"{method} ({self.manifest.card(model).title})"
 
 
 def _identity(pair: Pair) -> Hashable:

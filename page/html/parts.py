@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from page.html.pictures import data_url
-from xfv_core.explain import PartLine, PartsFound
+from xfv_core.explain.parts import PartLine, PartsFound
 from xfv_core.models.ecnet import FIRES
 from xfv_core.results import CROP_SHOWN, Explanation, Side
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from page.html.pictures import data_url
-from xfv_core.explain import PatchSum
+from xfv_core.explain.patches import PatchSum
 from xfv_core.faces.regions import REGIONS, face_regions
 from xfv_core.results import CROP_SHOWN, Explanation, Portrait, Side
 

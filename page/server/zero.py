@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from xfv_core import Verifier, load_model
-from xfv_core.explain.judged import Drawing, draw
+from xfv_core.explain.judged import Judged, explain_crops
 from xfv_core.models import FaceModel
 
 LOAN = 30  # seconds; the slowest preset takes a few
@@ -24,7 +24,7 @@ def make_verifier() -> Verifier:
         return Verifier()
     import spaces
 
-    return Verifier(device="cpu", draw_elsewhere=spaces.GPU(duration=LOAN)(draw_on_loan))
+    return Verifier(device="cpu", explain_elsewhere=spaces.GPU(duration=LOAN)(explain_on_loan))
 
 
 @cache
@@ -33,6 +33,6 @@ def on_gpu(name: str) -> FaceModel:
     return load_model(name, device=GPU)
 
 
-def draw_on_loan(name: str, *crops: Any, **judged: Any) -> Iterator[Drawing]:
-    """`xfv_core.explain.judged.draw`, given the name of a network."""
-    yield from draw(on_gpu(name), *crops, **judged)
+def explain_on_loan(name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
+    """`xfv_core.explain.judged.explain_crops`, given the name of a network."""
+    yield from explain_crops(on_gpu(name), *crops, **judged)

@@ -9,24 +9,28 @@ from torch import Tensor, nn
 from xfv_core.models.base import Chain, FaceModel, Offset, Residual
 
 
-class Toy(FaceModel):
-    """normalise(layers(scale·x + shift)), with or without saying that it is a chain."""
+class Opaque(FaceModel):
+    """normalise(layers(scale·x + shift)), without saying that it is a chain."""
 
     name = "toy"
 
-    def __init__(self, layers: nn.Sequential, *, open_chain: bool = True) -> None:
+    def __init__(self, layers: nn.Sequential) -> None:
         super().__init__()
-        self.layers, self.open_chain = layers.requires_grad_(False).eval(), open_chain
+        self.layers = layers.requires_grad_(False).eval()
         self.scale, self.shift = 1.5, -0.25
 
     def embed(self, x: Tensor) -> Tensor:
         return nn.functional.normalize(self.layers(x * self.scale + self.shift).float(), dim=1)
 
-    def chain(self) -> Chain | None:
-        return Chain(self.scale, self.shift, self.layers) if self.open_chain else None
+
+class Toy(Opaque):
+    """The same, and it says so."""
+
+    def chain(self) -> Chain:
+        return Chain(self.scale, self.shift, self.layers)
 
 
-def small_network(seed: int, *, open_chain: bool = True) -> Toy:
+def small_network(seed: int, *, open_chain: bool = True) -> Opaque:
     """Dense, depthwise (stride 2) and pointwise convolutions, PReLU of both signs, 9 px -> 6."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -34,7 +38,7 @@ def small_network(seed: int, *, open_chain: bool = True) -> Toy:
         layers = [nn.Conv2d(3, 4, 3), nn.PReLU(4), depthwise, nn.ReLU(), nn.Conv2d(4, 5, 1)]
         network = nn.Sequential(*layers, nn.PReLU(5), nn.Flatten(), nn.Linear(5 * 16, 6))
         network[1].weight.data = torch.tensor([0.3, -0.2, 0.0, 1.4])
-    return Toy(network, open_chain=open_chain)
+    return Toy(network) if open_chain else Opaque(network)
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""CorrRISE on a network that looks at one pixel; the map drawn by lot."""
+"""CorrRISE on a network that looks at one pixel; the map of nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xfv_core.explain import make_explainer
-from xfv_core.explain.baselines import CorrRISE, correlation
+from xfv_core.explain import make_method
+from xfv_core.explain.corrrise import CorrRISE, correlation
 from xfv_core.models.base import FaceModel
 
 SIDE = 28
@@ -83,9 +83,9 @@ def test_passes_steps_and_seed() -> None:
     assert np.array_equal(again.a, maps.a) and not np.array_equal(other.a, maps.a)
 
 
-def test_a_map_drawn_by_lot_depends_on_its_seed_alone() -> None:
+def test_a_random_map_depends_on_its_seed_alone() -> None:
     one, again, other = (
-        next(iter(make_explainer("random", seed=s)(OnePixel(), WHITE, photo, threshold=0.3)))
+        next(iter(make_method("random", seed=s)(OnePixel(), WHITE, photo, threshold=0.3)))
         for s, photo in ((0, WHITE), (0, BLACK), (1, WHITE))
     )
     assert one.a.shape == (SIDE, SIDE)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from tests.explain.chains import Toy, networks, small_network
+from tests.explain.chains import Opaque, Toy, networks, small_network
 from tests.models.test_rrf import TOY_56, awake
 from xfv_core.explain.base import Maps, smooth
 from xfv_core.explain.fast.pullback import (
@@ -24,7 +24,8 @@ from xfv_core.explain.fast.pullback import (
     RegionPullback,
     pullback,
 )
-from xfv_core.explain.gradient import AT_ONCE, FGGB, STREAMED, XSSAB
+from xfv_core.explain.fggb import AT_ONCE, FGGB, STREAMED
+from xfv_core.explain.xssab import XSSAB
 from xfv_core.models import load_model
 from xfv_core.models.base import FaceModel
 from xfv_core.models.rrf import RegionNet
@@ -32,16 +33,17 @@ from xfv_core.models.rrf import RegionNet
 LETTERS = ("fggb", "xssab")
 
 
-def linear(weight: Tensor, *, open_chain: bool = True) -> Toy:
+def linear(weight: Tensor, *, open_chain: bool = True) -> Opaque:
     """f = normalise(weight · pixels), no scale and no shift; weight (D, 3·S·S)."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
     layer.weight.data = weight
-    toy = Toy(nn.Sequential(nn.Flatten(), layer), open_chain=open_chain)
+    layers = nn.Sequential(nn.Flatten(), layer)
+    toy = Toy(layers) if open_chain else Opaque(layers)
     toy.scale, toy.shift = 1.0, 0.0
     return toy
 
 
-def two_reds(*, open_chain: bool) -> Toy:
+def two_reds(*, open_chain: bool) -> Opaque:
     """z = the red of the first two pixels of a 2x2 photo."""
     return linear(torch.eye(2, 12), open_chain=open_chain)
 

@@ -17,14 +17,13 @@ from scipy.ndimage import correlate1d
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from xfv_core.explain.base import Maps
+from xfv_core.explain.base import Maps, MethodError
 from xfv_core.explain.masks import PRESETS, SHAPES, Preset, patch_grids
 from xfv_core.explain.occlusion import (
     FILLS,
     MODES,
     REFINE,
     Occlusion,
-    OcclusionError,
     occlusion_maps,
 )
 from xfv_core.models import FaceModel, load_model
@@ -359,7 +358,7 @@ def test_covering_with_the_colour_that_is_there_changes_nothing() -> None:
     ],
 )
 def test_an_unknown_option_is_refused_in_one_sentence(options: dict, word: str) -> None:
-    with pytest.raises(OcclusionError, match=word):
+    with pytest.raises(MethodError, match=word):
         Occlusion(**options)
 
 

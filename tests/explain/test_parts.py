@@ -12,15 +12,14 @@ from torch.nn import functional
 
 from page.html.parts import example
 from tests.models.test_ecnet import TOY
-from xfv_core.explain import Maps, PartLine, PartsFound, make_explainer
-from xfv_core.explain.parts import OTHER, PartsError
-from xfv_core.models.ecnet import Atlas, Channel, ECNet
-from xfv_core.overlay.words import describe_parts
+from xfv_core.explain import Maps, MethodError, make_method
+from xfv_core.explain.parts import OTHER, PartLine, PartsFound
+from xfv_core.models.ecnet import Atlas, Channel, ECNet, PartNet
 
 EYE, MOUTH = (3, 4), (10, 7)  # cells (row, column)
 
 
-class Colours(ECNet):
+class Colours(PartNet):
     """Maps are red, green and blue in 14x14 cells; the embedding is their peaks."""
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Colours(ECNet):
             Channel(part, True, 1.0, purity, 0.1, 1.0, (0.0, 0.0), 1.0)
             for part, purity in (("left eye", 0.9), ("mouth", 0.95), ("chin", 0.3))
         ]
-        self.atlas = Atlas(tuple(channels), {"left eye": 0.2, "mouth": 0.2})
+        self.measured = Atlas(tuple(channels), {"left eye": 0.2, "mouth": 0.2})
 
     def maps(self, x: Tensor) -> Tensor:
         return functional.avg_pool2d(x, 8)
@@ -46,7 +45,7 @@ def photo(eye: float, mouth: float, chin: float = 0.0) -> Tensor:
 
 
 def explained(a: Tensor, b: Tensor, model: ECNet | None = None) -> Maps:
-    (maps,) = make_explainer("parts")(model or Colours(), a, b, threshold=0.3)
+    (maps,) = make_method("parts")(model or Colours(), a, b, threshold=0.3)
     return maps
 
 
@@ -82,7 +81,7 @@ def test_a_part_that_does_not_show_is_hidden_and_leaves_the_map() -> None:
     assert not any(any(line.hidden) for line in lines[:-1])
     assert not maps.a[80:88, 56:64].any()  # where the mouth fires in the whole photo
     assert maps.a[24:32, 32:40].any()
-    said = describe_parts(maps.details["parts"])
+    said = maps.details["parts"].words("")
     assert said.endswith("Hidden in the second photo: the mouth.")
     assert "the mouth (" not in said
 
@@ -114,9 +113,8 @@ def test_identical_photos_have_nothing_against() -> None:
 
 
 def test_a_network_whose_channels_are_not_known_is_refused() -> None:
-    model = Colours()
-    model.atlas = None
-    with pytest.raises(PartsError, match="colours find no parts"):
+    model = ECNet(replace(TOY, channels=3), name="colours")  # nobody has measured its channels
+    with pytest.raises(MethodError, match="colours find no parts"):
         explained(photo(1, 1), photo(1, 1), model)
 
 
@@ -130,8 +128,6 @@ def test_the_channel_that_is_shown_fires_in_both_photos_if_one_does() -> None:
     line = PartLine("mouth", 0.1, (False, False), (2, 0, 1))
     maps = np.zeros((2, 3, 4, 4), np.float32)
     maps[:, 1, 0, 0], maps[0, 2, 0, 0] = 0.5, 1.0
-    known = Colours().atlas
-    assert known is not None
-    pair = PartsFound((line,), np.zeros(3, np.float32), maps, 0.5, known)
+    pair = PartsFound((line,), np.zeros(3, np.float32), maps, 0.5, Colours().atlas())
     assert example(pair, line) == 1
     assert example(replace(pair, maps=maps * 0.1), line) == 2

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from page.html.patches import layer, strongest
 from tests.models.test_rrf import TOY_28, TOY_56, awake, photos
 from tests.page.test_render import VERDICT
-from xfv_core.explain import PatchSum, make_explainer
-from xfv_core.explain.patches import PatchesError, spread
+from xfv_core.explain import MethodError, make_method
+from xfv_core.explain.patches import PatchSum, spread
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
-from xfv_core.overlay.words import describe_sum
 from xfv_core.results import Explanation
 
 THETA = 0.3
@@ -23,7 +22,7 @@ THETA = 0.3
 
 def patch_maps(model: RRFNet, view: str = "evidence"):
     a, b = photos(2)
-    (maps,) = make_explainer("patches", view=view)(model, a, b, threshold=THETA)
+    (maps,) = make_method("patches", view=view)(model, a, b, threshold=THETA)
     return maps
 
 
@@ -39,7 +38,7 @@ def test_the_pixels_sum_to_the_similarity_above_the_threshold(kind, config) -> N
         for values, map_ in zip(found.shown, (maps.a, maps.b), strict=True):
             assert values.sum() == pytest.approx(total, abs=1e-5)
             assert map_.sum() == pytest.approx(total, abs=1e-5)
-        drawn = maps.drawn()
+        drawn = maps.shown()
         assert drawn.a.sum() == pytest.approx(total * found.stride**2, abs=1e-3)
 
 
@@ -47,7 +46,7 @@ def test_swapping_the_photos_swaps_the_maps() -> None:
     model = awake(RRFNet(TOY_28))
     a, b = photos(2)
     there, back = (
-        next(iter(make_explainer("patches")(model, *pair, threshold=THETA)))
+        next(iter(make_method("patches")(model, *pair, threshold=THETA)))
         for pair in ((a, b), (b, a))
     )
     np.testing.assert_allclose(there.a, back.b, atol=1e-7)
@@ -57,10 +56,10 @@ def test_swapping_the_photos_swaps_the_maps() -> None:
 def test_a_network_that_does_not_add_up_and_an_unknown_view_are_refused() -> None:
     a, b = photos(2)
     other = awake(FullFaceNet(TOY_56, name="control"))
-    with pytest.raises(PatchesError, match="control is no sum of patches"):
-        next(iter(make_explainer("patches")(other, a, b, threshold=THETA)))
-    with pytest.raises(PatchesError, match="evidence, raw"):
-        make_explainer("patches", view="rosy")
+    with pytest.raises(MethodError, match="control is no sum of patches"):
+        next(iter(make_method("patches")(other, a, b, threshold=THETA)))
+    with pytest.raises(MethodError, match="evidence, raw"):
+        make_method("patches", view="rosy")
 
 
 def test_one_patch_colours_its_own_pixels_only() -> None:
@@ -99,12 +98,13 @@ def made_up(a: list[float], b: list[float], *, view: str = "evidence", grid: int
 
 def test_the_sum_is_said_as_a_sum() -> None:
     found = made_up([0.4, 0.3, 0.0, -0.1], [0.3, 0.1, 0.1, 0.1])
-    assert describe_sum(found).splitlines() == [
+    assert found.words("Maps.").splitlines() == [
         "Similarity 0.600 - threshold 0.200 = +0.400.",
         "First photo: +0.400 = +0.600 from 2 patches and -0.200 from 2 patches.",
         "Second photo: +0.400 = +0.400 from 4 patches.",
+        "Maps.",
     ]
-    assert describe_sum(replace(found, view="raw")).splitlines()[:2] == [
+    assert replace(found, view="raw").words("").splitlines()[:2] == [
         "Similarity 0.600.",
         "First photo: +0.600 = +0.700 from 3 patches and -0.100 from 1 patch.",
     ]
@@ -113,7 +113,7 @@ def test_the_sum_is_said_as_a_sum() -> None:
 @settings(max_examples=30)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4))
 def test_what_is_said_adds_up_to_the_last_digit(values: list[float]) -> None:
-    for line in describe_sum(made_up(values, values)).splitlines()[1:]:
+    for line in made_up(values, values).words("").splitlines()[1:3]:
         total, parts = line.split(": ")[1].rstrip(".").split(" = ")
         summed = sum(float(part.split(" from")[0]) for part in parts.split(" and "))
         assert summed == pytest.approx(float(total), abs=1e-9)

@@ -21,7 +21,7 @@ from xfv_core import Verifier
 from xfv_core.evaluation.data.pairs import PairSet
 from xfv_core.evaluation.verdicts import gallery as building
 from xfv_core.evaluation.verdicts.gallery import GalleryBuildError, Plan, build_shards, finish
-from xfv_core.explain import Cost, Maps, make_explainer
+from xfv_core.explain import Cost, Maps, make_method
 from xfv_core.explain.base import smooth
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery, GalleryError, Verdicts
 from xfv_core.gallery.files import LEVELS, pack_map, unpack_map
@@ -162,13 +162,13 @@ def test_a_stored_map_keeps_its_values_to_half_a_step_and_its_fidelity_whole(
     pair, verdict = gallery.portraits(MODEL, 0), gallery.verdict(MODEL, 0)
     noise = np.random.default_rng(0).standard_normal((2, 112, 112)).astype(np.float32)
     maps = Maps(smooth(noise[0]), smooth(noise[1]), "fggb", MODEL, Cost(3, 0.5), unit="cosine")
-    *_, judged = verifier.explain_portraits(pair, MODEL, make_explainer("random"), "balanced")
+    *_, judged = verifier.explain_portraits(pair, MODEL, make_method("random"), "balanced")
     stored = unpack_map(
         pack_map(explanation_of(verdict, maps, pair, judged.fidelity)), verdict, pair
     )
     peak = max(np.abs(maps.a).max(), np.abs(maps.b).max())
-    assert np.abs(stored.drawn.a - maps.a).max() <= 0.501 * peak / LEVELS
-    assert np.abs(stored.drawn.b - maps.b).max() <= 0.501 * peak / LEVELS
+    assert np.abs(stored.shown.a - maps.a).max() <= 0.501 * peak / LEVELS
+    assert np.abs(stored.shown.b - maps.b).max() <= 0.501 * peak / LEVELS
     assert (stored.maps.cost, stored.maps.unit) == (maps.cost, maps.unit)
     assert stored.fidelity is not None and judged.fidelity is not None
     for name, value in vars(judged.fidelity).items():

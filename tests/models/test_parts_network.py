@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from xfv_core import Verifier
-from xfv_core.explain import PartsFound
+from xfv_core.explain.parts import PartsFound
 from xfv_core.faces.regions import REGIONS
 from xfv_core.models.ecnet import Atlas
 from xfv_core.training.export import BYTE_LIMIT

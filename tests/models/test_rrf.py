@@ -116,12 +116,18 @@ def test_similarity_is_the_cosine_of_the_embeddings(kind: type[RRFNet]) -> None:
 @pytest.mark.parametrize("kind", [RRFNet, RegionNet, FullFaceNet])
 def test_a_folded_network_is_the_chain_it_claims_to_be(kind: type[PatchFaceModel]) -> None:
     model, x = awake(kind(TOY_28)), photos(3)
-    assert model.chain() is model.regions() is None  # batch norms are not in it
     folded = model.folded()
-    chain = folded.chain()
-    embedding = chain.head(chain.layers(x * chain.scale + chain.shift))
-    torch.testing.assert_close(embedding, folded.embed(x))
+    for network in (folded, model):  # which answers for its folded copy
+        chain = network.chain()
+        embedding = chain.head(chain.layers(x * chain.scale + chain.shift))
+        torch.testing.assert_close(embedding, folded.embed(x))
     torch.testing.assert_close(folded.embed(x), model.embed(x))
+
+
+def test_folding_leaves_a_network_in_training_as_it_is() -> None:
+    model = awake(RRFNet(TOY_28)).train()
+    model.chain()
+    assert all(layer.training for layer in model.modules())
 
 
 def test_swapping_the_photos_swaps_the_scores() -> None:

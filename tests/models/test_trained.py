@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from xfv_core import Verifier
-from xfv_core.models import adds_up
+from xfv_core.models import SumsOverPatches, network_class
 from xfv_core.models.rrf import RRFNet
 from xfv_core.training.export import BYTE_LIMIT
 from xfv_core.weights.hub import ROOT
@@ -16,7 +16,11 @@ from xfv_core.weights.manifest import load_manifest
 
 pytestmark = pytest.mark.slow
 
-NAMES = [card.name for card in load_manifest().models.values() if adds_up(card)]
+NAMES = [
+    card.name
+    for card in load_manifest().models.values()
+    if issubclass(network_class(card), SumsOverPatches)
+]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from xfv_core.confidence.calibration import (
     SimilarityHistogram,
     cross_validated,
     decide,
+    decide_at,
     fit,
 )
 from xfv_core.confidence.curves import CalibrationError, PlattCurve, XFaceCurve
@@ -25,5 +26,6 @@ __all__ = [
     "XFaceCurve",
     "cross_validated",
     "decide",
+    "decide_at",
     "fit",
 ]

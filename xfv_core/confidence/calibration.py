@@ -166,9 +166,14 @@ def decide(
     calibration: Calibration, similarity: float, operating_point: str = "balanced"
 ) -> Decision:
     """The verdict of one pair at an operating point; at ``balanced`` it never contradicts p."""
+    return decide_at(calibration, similarity, calibration.point(operating_point).threshold)
+
+
+def decide_at(calibration: Calibration, similarity: float, threshold: float) -> Decision:
+    """The verdict of one pair at a threshold on the similarity."""
     similarity = float(similarity)  # numpy would compare a float32 with a rounded threshold
     p = calibration.probability(similarity)
-    same = similarity >= calibration.point(operating_point).threshold
+    same = similarity >= threshold
     if same != (p >= 0.5):
         return Decision(same, p, None)
     return Decision(same, p, p if same else 1 - p)

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel, batch_size, embed_all
+from xfv_core.models.base import FaceEmbedder, batch_size, embed_all
 
 CELLS = 14  # per side: 8 px of a 112 px face
 RATIOS = np.linspace(0, 1, 11)
@@ -126,7 +126,7 @@ class Fidelity:
 
 
 def random_curves(
-    model: FaceModel,
+    model: FaceEmbedder,
     a: Tensor,
     b: Tensor,
     *,
@@ -147,7 +147,7 @@ def random_curves(
 
 
 def map_curves(
-    model: FaceModel,
+    model: FaceEmbedder,
     a: Tensor,
     b: Tensor,
     maps: SignedMaps,
@@ -246,7 +246,7 @@ def hidden_cells(order: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _curves(
-    model: FaceModel,
+    model: FaceEmbedder,
     photos: tuple[Tensor, Tensor],
     hidden: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     fill: str,

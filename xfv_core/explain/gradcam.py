@@ -8,21 +8,16 @@ also those of unpadded networks, whose outermost units lie inside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from time import perf_counter
+from typing import cast
 
-import torch
 from torch import Tensor, nn
 
-from xfv_core.errors import XfvError
-from xfv_core.explain.base import Cost, Maps
-from xfv_core.models.base import FaceModel, embed_all
-
-
-class GradCAMError(XfvError):
-    """Grad-CAM cannot be made here."""
+from xfv_core.explain.base import Method, MethodError, Steps, Values
+from xfv_core.explain.registry import register
+from xfv_core.models.base import FaceModel, HasLastMaps, embed_all
 
 
 class _Embedding(nn.Module):
@@ -36,49 +31,41 @@ class _Embedding(nn.Module):
         return self.model.embed(x)
 
 
+@register
 @dataclass(frozen=True)
-class GradCAM:
-    """An ``Explainer``, rectified: similar only, nothing is ever < 0. Each map is in [0,1], scaled
-    by the package from its least to its greatest value. GradCAMError without the package."""
+class GradCAM(Method):
+    """Rectified: similar only, nothing is ever < 0. Each map is in [0,1], scaled by the package
+    from its least to its greatest value; ``threshold`` plays no part. MethodError without the
+    package."""
+
+    name = "gradcam"
+    title = "Grad-CAM"
+    about = (
+        "The last convolutional maps, weighted by how much each moves the similarity. It shows "
+        "what makes a pair similar, and nothing else."
+    )
+    paper = "Selvaraju et al. 2017, arXiv 1610.02391"
+    offered = "study"
+    place = 120
+    needs = HasLastMaps
+    unfit = "{model} has no convolutional maps; choose another method."
+    unit = "share of the strongest"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if find_spec("pytorch_grad_cam") is None:
-            raise GradCAMError("Grad-CAM needs its package: pip install grad-cam.")
+            raise MethodError("Grad-CAM needs its package: pip install grad-cam.")
 
-    def __call__(
-        self,
-        model: FaceModel,
-        a: Tensor,
-        b: Tensor,
-        *,
-        threshold: float,
-        steps: Callable[[float], None] | None = None,
-    ) -> Iterator[Maps]:
-        """The maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], at once; ``threshold`` unused.
-
-        Raises GradCAMError for a network without convolutional maps.
-        """
+    def maps(
+        self, model: FaceModel, pair: Tensor, threshold: float, steps: Steps
+    ) -> Iterator[Values]:
         from pytorch_grad_cam import GradCAM as Package
 
-        layer = model.last_maps()
-        if layer is None:
-            raise GradCAMError(f"{model.name} has no convolutional maps; choose another method.")
-        began = perf_counter()
-        photos = torch.stack([a, b])
-        others = embed_all(model, photos, fast=False).clone().flip(0)  # (2, D)
+        others = embed_all(model, pair, fast=False).clone().flip(0)  # (2, D)
         targets = [lambda embedding, other=other: embedding @ other for other in others]
-        package = Package(_Embedding(model), [layer])
+        package = Package(_Embedding(model), [cast(HasLastMaps, model).last_maps()])
         try:
-            maps = package(photos.requires_grad_(), targets)  # (2, S, S)
+            maps = package(pair.requires_grad_(), targets)  # (2, S, S)
         finally:
             package.activations_and_grads.release()
-        if steps:
-            steps(1.0)
-        yield Maps(
-            a=maps[0],
-            b=maps[1],
-            method="gradcam",
-            model=model.name,
-            cost=Cost(passes=6, seconds=perf_counter() - began),
-            unit="share of the strongest",
-        )
+        yield Values(maps, passes=6)

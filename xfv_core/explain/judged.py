@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from xfv_core.explain import Explainer, Maps
+from xfv_core.explain.base import Maps, Method, Steps
 from xfv_core.explain.fidelity import (
     Fidelity,
     Kind,
@@ -20,11 +20,11 @@ from xfv_core.explain.fidelity import (
     map_curves,
     random_curves,
 )
-from xfv_core.models import FaceModel
+from xfv_core.models.base import FaceEmbedder
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class Judged:
     """Maps; once they are final also their fidelity, and the curves of chance behind it."""
 
     maps: Maps
@@ -32,33 +32,34 @@ class Drawing:
     chance: RandomCurves | None = None
 
 
-Draw = Callable[..., Iterator[Drawing]]
+ExplainCrops = Callable[..., Iterator[Judged]]
 
 
-def draw(
-    network: FaceModel,
+def explain_crops(
+    network: FaceEmbedder,
     x: Tensor,
     y: Tensor,
-    explainer: Explainer,
+    method: Method,
     *,
     threshold: float,
     same: bool,
     chance: RandomCurves | None = None,
-    steps: Callable[[float], None] | None = None,
-) -> Iterator[Drawing]:
-    """Ever better maps of the crops ``x`` and ``y``, (3,S,S) RGB in [0,1]; the last is final.
+    steps: Steps | None = None,
+) -> Iterator[Judged]:
+    """Ever better maps of the crops ``x`` and ``y``, (3,S,S) RGB in [0,1]; the last is judged.
 
     ``same``: the verdict whose reasons are judged. ``chance``: its curves where they are known
     already; they are the same for every method of a pair.
     """
-    for maps in explainer(network, x, y, threshold=threshold, steps=steps):
-        yield Drawing(maps)
-    chance = chance or random_curves(network, x, y, steps=steps)
-    curves = map_curves(network, x, y, maps, steps=steps)
-    yield Drawing(maps, _judged(curves, chance, same), chance)
+    for maps in method(network, x, y, threshold=threshold, steps=steps):
+        yield Judged(maps)
+        if maps.progress == 1:
+            chance = chance or random_curves(network, x, y, steps=steps)
+            curves = map_curves(network, x, y, maps, steps=steps)
+            yield Judged(maps, _against(curves, chance, same), chance)
 
 
-def _judged(curves: MapCurves, chance: RandomCurves, same: bool) -> Fidelity:
+def _against(curves: MapCurves, chance: RandomCurves, same: bool) -> Fidelity:
     """Of what speaks for the verdict, or, where nothing does, of what speaks against it."""
     kinds: tuple[Kind, Kind] = ("similar", "dissimilar") if same else ("dissimilar", "similar")
     found = [against_chance(curves, chance, kind) for kind in kinds]

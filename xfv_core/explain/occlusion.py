@@ -16,9 +16,8 @@ Of a network that is one chain only what a patch can reach is computed, see ``in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -26,14 +25,22 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from xfv_core.errors import XfvError
-from xfv_core.explain.base import Cost, Maps, distance
+from xfv_core.explain.base import Method, Steps, Values, distance
 from xfv_core.explain.fast.incremental import covered_embedder
 from xfv_core.explain.masks import PRESETS, SHAPES, SIDE, PatchGrid, Preset, patch_grids
-from xfv_core.models.base import FaceModel, batch_size
+from xfv_core.explain.options import option
+from xfv_core.explain.registry import register
+from xfv_core.models.base import FaceEmbedder, batch_size
 
-MODES = (1, 2, 3)
-FILLS = ("black", "mean", "noise")
+PRESET_WORDS = {
+    "fast": "coarse, twice as quick",
+    "standard": "standard",
+    "paper": "the authors' recipe, three times the work",
+    "full": "every mask of the recipe's sizes, for studies",
+}
+MODES = {1: "all against all", 2: "one covered, one whole", 3: "both covered alike"}
+SHAPE_WORDS = {shape: f"{shape}s" for shape in SHAPES}
+FILLS = {"black": "black", "mean": "the photo's mean colour", "noise": "noise"}
 REFINE = 64  # masks per photo between two maps of the stream
 NONE = 1e-6  # a sum of masks below this is rounding
 
@@ -41,71 +48,64 @@ NONE = 1e-6  # a sum of masks below this is rounding
 _Step = tuple[int, int, "NDArray[np.float32] | None", float]
 
 
-class OcclusionError(XfvError):
-    """An option of the occlusion maps that does not exist."""
-
-
+@register
 @dataclass(frozen=True)
-class Occlusion:
-    """An ``Explainer``: signed maps, > 0 where covering a place drives the two faces apart.
+class Occlusion(Method):
+    """Signed maps, > 0 where covering a place drives the two faces apart; ``threshold`` plays no
+    part.
 
     preset : row of ``masks.PRESETS``; "paper" is the authors' recipe, scaled to a maximum of 1,
         the others are ours, in mean change of the cosine distance.
     mode : 1, 2 or 3, see above. "paper" takes the uncovered δ(e_A, e_B) as the baseline of mode 1.
-    shape, fill : of the patches; noise is one seeded uniform image for both photos.
-    edge : width of a blurred patch border, px at 112.
+    fill : of the patches; noise is one seeded uniform image for both photos.
     bfloat16 : allow it, where it is native.
     tolerance : of ``incremental``, for networks that are a chain; 0 is exact.
+
+    ``details["operations_saved"]``: which share of the multiply-adds of ``cost.passes`` whole
+    passes was not needed (0 for networks that are no chain).
     """
 
-    preset: str = "standard"
-    mode: int = 1
-    shape: str = "square"
-    fill: str = "black"
-    edge: float = 0.0
+    preset: str = option("standard", "detail", PRESET_WORDS)
+    mode: int = option(1, "what is compared", MODES)
+    shape: str = option("square", "shape of the patches", SHAPE_WORDS)
+    fill: str = option("black", "what they show", FILLS)
+    edge: float = option(
+        0.0, "width of a blurred border, px at 112", least=0, most=SIDE, offered=False
+    )
     seed: int = 0
     bfloat16: bool = True
     tolerance: float = 0.006
 
-    def __post_init__(self) -> None:
-        known = {"preset": tuple(PRESETS), "mode": MODES, "shape": SHAPES, "fill": FILLS}
-        for option, values in known.items():
-            asked = getattr(self, option)
-            if asked not in values:
-                choice = ", ".join(map(str, values))
-                raise OcclusionError(f"No occlusion {option} is {asked!r}; choose from {choice}.")
-        if not 0 <= self.edge <= SIDE:
-            raise OcclusionError(f"The blurred edge must be 0 to {SIDE} px, not {self.edge}.")
+    name = "occlusion"
+    title = "Occlusion"
+    about = (
+        "Parts of one face are covered, one after the other, and the similarity measured again. "
+        "Where covering lowers it, the two faces look alike (green); where covering raises it, "
+        "they differ (pink)."
+    )
+    paper = "Knoche et al. 2023, arXiv 2211.13735"
+    place = 10
 
-    def __call__(
-        self,
-        model: FaceModel,
-        a: Tensor,
-        b: Tensor,
-        *,
-        threshold: float = 0.0,
-        steps: Callable[[float], None] | None = None,
-    ) -> Iterator[Maps]:
-        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1], ever finer; ``threshold`` plays no part.
+    @property
+    def unit(self) -> str:
+        faithful = PRESETS[self.preset].faithful
+        return "share of the largest value" if faithful else "change of the cosine distance"
 
-        Their ``details["operations_saved"]``: which share of the multiply-adds of ``cost.passes``
-        whole passes was not needed (0 for networks that are no chain).
+    @property
+    def cost(self) -> int:
+        return 6 if self.preset in ("paper", "full") else 1
 
-        ``steps`` hears the finished share after every batch and may raise to stop the work.
-        """
-        work, spent = self._work(model, torch.stack([a, b]).to(model.device)), 0.0
-        while True:
-            began = perf_counter()  # what the caller does between two maps is not our cost
-            if (step := next(work, None)) is None:
-                return
-            spent += perf_counter() - began
-            done, total, maps, saved = step
-            if steps:
-                steps(done / total)
+    def maps(
+        self, model: FaceEmbedder, pair: Tensor, threshold: float, steps: Steps
+    ) -> Iterator[Values]:
+        """``steps`` hears of every batch."""
+        for done, total, maps, saved in self._work(model, pair):
+            steps(done / total)
             if maps is not None:
-                yield self._result(model, maps, done, total, spent, saved)
+                details = {**asdict(self), "masks": done, "operations_saved": saved}
+                yield Values(maps, passes=2 + 2 * done, details=details)
 
-    def _work(self, model: FaceModel, photos: Tensor) -> Iterator[_Step]:
+    def _work(self, model: FaceEmbedder, photos: Tensor) -> Iterator[_Step]:
         """One batch at a time."""
         preset = PRESETS[self.preset]
         grids = patch_grids(preset, photos.shape[-1], self.shape, self.edge)
@@ -113,15 +113,15 @@ class Occlusion:
         embed = covered_embedder(model, photos, fast=self.bfloat16, tolerance=self.tolerance)
         plain = embed.plain.cpu()  # (2,D)
         covered = [plain[:, None][:, :0] for _ in grids]  # each (2,n,D), n = 0 as yet
-        done, shown, total = 0, 0, sum(map(len, grids))
+        done, yielded, total = 0, 0, sum(map(len, grids))
         for index, part in _batches(grids, batch_size(photos.device) // 2):
             masks = grids[index].masks(part).to(photos.device)  # (n,1,S,S)
             x = torch.lerp(photos[:, None], fill[:, None], masks)  # (2,n,3,S,S)
             embeddings = embed(x, grids[index].windows(part)).cpu()  # (2,n,D)
             covered[index] = torch.cat([covered[index], embeddings], dim=1)
             done += len(masks)
-            due = done == total or done - shown >= REFINE
-            shown = done if due else shown
+            due = done == total or done - yielded >= REFINE
+            yielded = done if due else yielded
             maps = occlusion_maps(preset, grids, self.mode, plain, covered) if due else None
             yield done, total, maps, embed.saved(2 + 2 * done)
 
@@ -132,27 +132,6 @@ class Occlusion:
             return torch.rand(1, *photos.shape[1:], generator=generator).to(photos.device)
         mean = photos.mean((2, 3), keepdim=True)
         return mean if self.fill == "mean" else torch.zeros_like(mean)
-
-    def _result(
-        self,
-        model: FaceModel,
-        maps: NDArray[np.float32],
-        done: int,
-        total: int,
-        seconds: float,
-        saved: float,
-    ) -> Maps:
-        faithful = PRESETS[self.preset].faithful
-        return Maps(
-            a=maps[0],
-            b=maps[1],
-            method="occlusion",
-            model=model.name,
-            cost=Cost(passes=2 + 2 * done, seconds=seconds),
-            unit="share of the largest value" if faithful else "change of the cosine distance",
-            progress=done / total,
-            details={**asdict(self), "masks": done, "operations_saved": saved},
-        )
 
 
 def _batches(grids: Sequence[PatchGrid], size: int) -> Iterator[tuple[int, slice]]:

@@ -13,9 +13,8 @@ P_c the channel's map in that photo as a distribution; its sum is Σ_c δ_c.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -24,17 +23,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from xfv_core.errors import XfvError
-from xfv_core.explain.base import Cost, Maps, distance
+from xfv_core.explain.base import Method, Reading, Steps, Values, distance
+from xfv_core.explain.registry import register
+from xfv_core.explain.words import SPOKEN, listed
 from xfv_core.faces.regions import REGIONS
-from xfv_core.models.base import FaceModel
-from xfv_core.models.ecnet import Atlas, ECNet
+from xfv_core.models.base import FindsParts
+from xfv_core.models.ecnet import Atlas
 
+LEAST = 0.005  # of similarity: less rounds to nothing
 OTHER = "no single part"
-
-
-class PartsError(XfvError):
-    """The model's channels are not known to find parts."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,26 @@ class PartLine:
     hidden: tuple[bool, bool]
     channels: tuple[int, ...]
 
+    @property
+    def spoken(self) -> str:
+        """The part as one says it."""
+        return SPOKEN.get(self.part, self.part)
+
+    @property
+    def words(self) -> str:
+        """The part and what it adds."""
+        return f"{self.spoken} ({self.adds:+.2f})"
+
+    @property
+    def hidden_in(self) -> str:
+        """The photo or photos in which it is hidden."""
+        if all(self.hidden):
+            return "both photos"
+        return "the first photo" if self.hidden[0] else "the second photo"
+
 
 @dataclass(frozen=True, eq=False)
-class PartsFound:
+class PartsFound(Reading):
     """Every part of a pair, what speaks loudest first and hidden ones last.
 
     single : (C,) δ_c of each channel alone.
@@ -66,49 +80,55 @@ class PartsFound:
     similarity: float
     atlas: Atlas
 
+    def words(self, of_maps: str) -> str:
+        """What speaks for and against, part by part, and what is hidden, a line each; it says
+        what the maps would, and more."""
+        seen = [line for line in self.lines if not any(line.hidden)]
+        lines = [
+            f"{side}: {listed(named) if named else 'no part'}."
+            for side, sign in (("For", 1), ("Against", -1))
+            for named in [[x.words for x in seen if sign * x.adds >= LEAST]]
+        ]
+        lines += [f"Hidden in {x.hidden_in}: {x.spoken}." for x in self.lines if any(x.hidden)]
+        return "\n".join(lines)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {"similarity": self.similarity, "parts": [asdict(line) for line in self.lines]}
 
 
-@dataclass(frozen=True)
-class Parts:
+@register
+class Parts(Method):
     """The method; it has no options."""
 
-    def __call__(
-        self,
-        model: FaceModel,
-        a: Tensor,
-        b: Tensor,
-        *,
-        threshold: float,
-        steps: Callable[[float], None] | None = None,
-    ) -> Iterator[Maps]:
-        """The maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; PartsError for another network."""
-        began = perf_counter()
-        if not isinstance(model, ECNet) or model.atlas is None:
-            raise PartsError(f"The channels of {model.name} find no parts; choose a part model.")
+    name = "parts"
+    title = "Parts"
+    about = (
+        "Another network, trained so that each of its channels finds one part of the face, "
+        "wherever it is. Take the channels of a part away, and see what the similarity loses. A "
+        "covered part is hidden, not different; a part against matches worse than the rest of the "
+        "face. This network is wrong more often than the default one: read its own verdict first."
+    )
+    paper = "our reading of Lin et al. 2023, arXiv 2207.02179"
+    place = 50
+    needs = FindsParts
+    unfit = "The channels of {model} find no parts; choose a part model."
+    unit = "similarity lost without the channels"
+
+    def maps(
+        self, model: FindsParts, pair: Tensor, threshold: float, steps: Steps
+    ) -> Iterator[Values]:
+        side = pair.shape[-1]
         with torch.inference_mode():
-            x = model.maps(torch.stack([a, b]).to(model.device))  # (2, C, G, G)
-            found = part_lines(model, model.atlas, x)
-        values = [_picture(found, x[i].cpu(), a.shape[-1]) for i in (0, 1)]
-        if steps:
-            steps(1.0)
-        cell = a.shape[-1] // model.grid
-        yield Maps(
-            a=values[0],
-            b=values[1],
-            method="parts",
-            model=model.name,
-            cost=Cost(passes=2, seconds=perf_counter() - began),
-            unit=f"similarity lost without the channels, per {cell} x {cell} px",
-            shown_px=cell**2,
-            details={"parts": found},
-        )
+            x = model.maps(pair)  # (2, C, G, G)
+            found = part_lines(model, x)
+        maps = np.stack([_picture(found, x[i].cpu(), side) for i in (0, 1)])
+        yield Values(maps, passes=2, cell=side // x.shape[-1], details={"parts": found})
 
 
-def part_lines(model: ECNet, atlas: Atlas, maps: Tensor) -> PartsFound:
+def part_lines(model: FindsParts, maps: Tensor) -> PartsFound:
     """What each part and each channel of a pair adds; ``maps`` (2,C,G,G)."""
+    atlas = model.atlas()
     groups = {part: atlas.named(part) for part in REGIONS[1:]} | {OTHER: atlas.unnamed}
     groups = {part: own for part, own in groups.items() if own}
     singles: list[Sequence[int]] = [[i] for i in range(maps.shape[1])]
@@ -131,7 +151,7 @@ def part_lines(model: ECNet, atlas: Atlas, maps: Tensor) -> PartsFound:
 
 
 def without(
-    model: ECNet, maps: Tensor, groups: Sequence[Sequence[int]]
+    model: FindsParts, maps: Tensor, groups: Sequence[Sequence[int]]
 ) -> tuple[float, NDArray[np.float32]]:
     """The similarity of the pair (2,C,G,G), and what it loses without each group of channels."""
     keep = torch.ones(1 + len(groups), maps.shape[1], device=maps.device)

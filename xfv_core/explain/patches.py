@@ -12,10 +12,9 @@ Against zero even strangers look mostly alike, hence evidence is the default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,19 +22,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xfv_core.errors import XfvError
-from xfv_core.explain.base import Cost, Maps
-from xfv_core.models.base import FaceModel
+from xfv_core.explain.base import Method, Reading, Steps, Values
+from xfv_core.explain.options import option
+from xfv_core.explain.registry import register
+from xfv_core.models.base import SumsOverPatches
 
-VIEWS = ("evidence", "raw")
-
-
-class PatchesError(XfvError):
-    """The model's similarity is no sum of patches, or a view that does not exist was asked for."""
+VIEWS = {
+    "evidence": "evidence: what speaks for and against",
+    "raw": "raw: what adds to the similarity",
+}
 
 
 @dataclass(frozen=True, eq=False)
-class PatchSum:
+class PatchSum(Reading):
     """The summands of one similarity.
 
     a, b : (N,) float32, what each patch of either photo adds; each sums to ``similarity``.
@@ -66,6 +65,28 @@ class PatchSum:
         """S, or S - θ as evidence."""
         return self.similarity - (self.threshold if self.view == "evidence" else 0)
 
+    def words(self, of_maps: str) -> str:
+        """The similarity as a sum, a line for the whole and one per photo, before the maps' own.
+
+        Rounded, it still adds up: Similarity 0.620 - threshold 0.340 = +0.280.
+        """
+        whole = f"Similarity {self.similarity:.3f}"
+        total = round(self.similarity, 3)
+        if self.view == "evidence":
+            total = round(total - round(self.threshold, 3), 3)
+            whole += f" - threshold {self.threshold:.3f} = {total:+.3f}"
+        lines = [f"{whole}."]
+        for name, values in zip(("First", "Second"), self.shown, strict=True):
+            signs = [np.count_nonzero(values >= 0), np.count_nonzero(values < 0)]
+            minus = round(float(values[values < 0].sum()), 3)
+            parts = [
+                f"{part:+.3f} from {n} patch{'' if n == 1 else 'es'}"
+                for part, n in zip((total - minus, minus), signs, strict=True)
+                if n
+            ]
+            lines.append(f"{name} photo: {total:+.3f} = {' and '.join(parts)}.")
+        return "\n".join([*lines, of_maps])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: the summands, unrounded, and where the patches lie."""
         return {
@@ -75,39 +96,35 @@ class PatchSum:
         }
 
 
+@register
 @dataclass(frozen=True)
-class Patches:
-    """An ``Explainer`` for networks with ``contributions``: exact, at once.
+class Patches(Method):
+    """Exact, at once: a map's pixels sum to S - θ (view "evidence") or to S ("raw")."""
 
-    view : "evidence" or "raw", see above. A map's pixels sum to S - θ, or to S.
-    """
+    view: str = option("evidence", "what the values add up to", VIEWS)
 
-    view: str = "evidence"
+    name = "patches"
+    title = "Patches"
+    about = (
+        "Another network, whose similarity is nothing but the sum of what each patch of the face "
+        "adds; no patch sees beyond its border. These maps are not an estimate, they are the "
+        "summands. Select a patch to see what it matched."
+    )
+    paper = "Ozturk et al. 2025, arXiv 2510.10753"
+    place = 40
+    needs = SumsOverPatches
+    unfit = "The similarity of {model} is no sum of patches; choose a patch model."
 
-    def __post_init__(self) -> None:
-        if self.view not in VIEWS:
-            raise PatchesError(
-                f"There is no patch view {self.view!r}; choose from {', '.join(VIEWS)}."
-            )
+    @property
+    def unit(self) -> str:
+        return "similarity above the threshold" if self.view == "evidence" else "similarity"
 
-    def __call__(
-        self,
-        model: FaceModel,
-        a: Tensor,
-        b: Tensor,
-        *,
-        threshold: float,
-        steps: Callable[[float], None] | None = None,
-    ) -> Iterator[Maps]:
-        """The maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; PatchesError for another network."""
-        began = perf_counter()
-        if not hasattr(model, "contributions"):
-            raise PatchesError(
-                f"The similarity of {model.name} is no sum of patches; choose a patch model."
-            )
-        network: Any = model
+    def maps(
+        self, model: SumsOverPatches, pair: Tensor, threshold: float, steps: Steps
+    ) -> Iterator[Values]:
         with torch.inference_mode():
-            scores = network.contributions(a.to(model.device), b.to(model.device))
+            scores = model.contributions(*pair)
+        size, stride, grid = model.geometry()
         found = PatchSum(
             a=scores.a.cpu().numpy(),
             b=scores.b.cpu().numpy(),
@@ -115,25 +132,12 @@ class Patches:
             similarity=float(scores.similarity),
             threshold=threshold,
             view=self.view,
-            size=network.patch_size,
-            stride=network.stride,
-            grid=network.grid,
+            size=size,
+            stride=stride,
+            grid=grid,
         )
-        maps = [spread(values, found.size, found.stride, a.shape[-1]) for values in found.shown]
-        if steps:
-            steps(1.0)
-        step = f"{found.stride} x {found.stride} px"
-        above = " above the threshold" if self.view == "evidence" else ""
-        yield Maps(
-            a=maps[0],
-            b=maps[1],
-            method="patches",
-            model=model.name,
-            cost=Cost(passes=2, seconds=perf_counter() - began),
-            unit=f"similarity{above}, per {step}",
-            shown_px=found.stride**2,
-            details={"patches": found},
-        )
+        maps = np.stack([spread(x, size, stride, pair.shape[-1]) for x in found.shown])
+        yield Values(maps, passes=2, cell=stride, details={"patches": found})
 
 
 def spread(values: NDArray[np.float32], size: int, stride: int, side: int) -> NDArray[np.float32]:

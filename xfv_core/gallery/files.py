@@ -95,16 +95,16 @@ class Info:
 
 
 def pack_map(explanation: Explanation) -> dict[str, Any]:
-    """A finished explanation as a row of ``MAP_SCHEMA``: its drawn values in whole steps."""
-    drawn, fidelity = explanation.drawn, explanation.fidelity
+    """A finished explanation as a row of ``MAP_SCHEMA``: its shown values in whole steps."""
+    shown, fidelity = explanation.shown, explanation.fidelity
     assert fidelity is not None
-    peak = max(float(np.abs(values).max()) for values in (drawn.a, drawn.b))
+    peak = max(float(np.abs(values).max()) for values in (shown.a, shown.b))
     a, b = (
         np.rint(values / (peak or 1) * LEVELS).astype(np.int8).tobytes()
-        for values in (drawn.a, drawn.b)
+        for values in (shown.a, shown.b)
     )
-    about = {"unit": drawn.unit, "cost": asdict(drawn.cost), "fidelity": plain(vars(fidelity))}
-    return {"method": drawn.method, "a": a, "b": b, "peak": peak, "about": json.dumps(about)}
+    about = {"unit": shown.unit, "cost": asdict(shown.cost), "fidelity": plain(vars(fidelity))}
+    return {"method": shown.method, "a": a, "b": b, "peak": peak, "about": json.dumps(about)}
 
 
 def unpack_map(row: Mapping[str, Any], verdict: Verdict, pair: Pair) -> Explanation:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from huggingface_hub import constants
 from numpy.typing import NDArray
 
-from xfv_core.explain import make_explainer
+from xfv_core.explain import make_method
 from xfv_core.faces import Crop, Face
 from xfv_core.faces.images import load_photo
 from xfv_core.gallery.files import (
@@ -105,7 +105,7 @@ class Gallery:
         )
 
     def stored(self, model: str, row: int) -> Mapping[str, Explanation]:
-        """By method, what was drawn for a pair when the gallery was built; often nothing."""
+        """By method, what was computed for a pair when the gallery was built; often nothing."""
         found = _row(self._file(self.results(model).pairs), row, ["maps"])["maps"]
         pair, verdict = self.portraits(model, row), self.verdict(model, row)
         return {m["method"]: unpack_map(m, verdict, pair) for m in found or ()}
@@ -126,7 +126,7 @@ class Gallery:
                 f"{self.info.name} was computed with other weights of {model}: build it again."
             )
         yield from verifier.explain_portraits(
-            self.portraits(model, row), model, make_explainer(method), found.operating_point
+            self.portraits(model, row), model, make_method(method), found.operating_point
         )
 
     def _portrait(self, model: str, name: str) -> Portrait:

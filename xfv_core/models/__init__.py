@@ -1,40 +1,103 @@
-"""The registry: architecture name -> the class that builds itself from a weight file."""
+"""The networks by architecture: what builds one from a weight file, and what it will be able to."""
 
 from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
 
 import torch
 from torch import nn
 
-from xfv_core.models.base import FaceModel, embed_all
-from xfv_core.models.ecnet import Atlas, ECNet
-from xfv_core.models.facenet import FaceNet
-from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
-from xfv_core.models.sface import SFace
-from xfv_core.weights.hub import Progress, Source, load_tensors, read_pinned
+from xfv_core.errors import XfvError
+from xfv_core.models.base import (
+    FaceEmbedder,
+    FaceModel,
+    FindsParts,
+    SumsOverPatches,
+    architectures,
+    embed_all,
+    register,
+)
+from xfv_core.weights.hub import Progress, Source, load_tensors
 from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
-__all__ = ["FaceModel", "adds_up", "embed_all", "has_parts", "load_model"]
+__all__ = [
+    "FaceEmbedder",
+    "FaceModel",
+    "FindsParts",
+    "NetworkError",
+    "SumsOverPatches",
+    "architecture_names",
+    "check_card",
+    "check_embedder",
+    "embed_all",
+    "load_model",
+    "network_class",
+    "register",
+]  # fmt: skip
 
-ARCHITECTURES: dict[
-    str, type[SFace] | type[FaceNet] | type[RRFNet] | type[FullFaceNet] | type[ECNet]
-] = {
-    "sface": SFace,
-    "inception_resnet_v1": FaceNet,
-    "rrf": RRFNet,
-    "rrf_regions": RegionNet,
-    "full": FullFaceNet,
-    "ecnet": ECNet,
-}
+ENTRY_POINTS = "xfv.networks"  # group of entry points under which other packages announce theirs
 
 
-def adds_up(card: ModelCard) -> bool:
-    """Whether the model's similarity is a sum of patch scores (it has ``contributions``)."""
-    return hasattr(ARCHITECTURES[card.arch], "contributions")
+class NetworkError(XfvError):
+    """An architecture that nobody has registered, or a network that does not embed faces."""
 
 
-def has_parts(card: ModelCard) -> bool:
-    """Whether the model's channels find face parts, by name."""
-    return ARCHITECTURES[card.arch] is ECNet and card.parts is not None
+def architecture_names() -> tuple[str, ...]:
+    """Every ``arch`` that an entry of a manifest may name."""
+    _discover()
+    return tuple(sorted(architectures()))
+
+
+def network_class(card: ModelCard) -> type[FaceModel]:
+    """The class that an entry's network will be of, which tells its capabilities unloaded.
+
+    Raises NetworkError for an architecture that is not known here.
+    """
+    _discover()
+    if card.arch not in architectures():
+        raise NetworkError(
+            f"{card.name}: there is no architecture {card.arch!r}; "
+            f"choose from {', '.join(architecture_names())}."
+        )
+    return architectures()[card.arch].kind(card)
+
+
+def check_card(card: ModelCard) -> None:
+    """Raises NetworkError where an entry names no architecture that is known here, or a ``config``
+    or ``input.size`` that it cannot have."""
+    kind = network_class(card)
+    try:
+        size = kind.size_for(card.config)
+    except (XfvError, ValueError, TypeError) as error:
+        raise NetworkError(f"{card.name}: {card.arch!r} cannot have its config: {error}") from error
+    if size is not None and card.input.size != size:
+        raise NetworkError(
+            f"{card.name}: input.size must be {size} for {card.arch!r}, not {card.input.size}."
+        )
+
+
+def check_embedder(network: FaceEmbedder, card: ModelCard) -> None:
+    """Raises NetworkError where a network does not take the crops that its card says, or does not
+    give one unit row of ``embedding_dim`` numbers for each."""
+    size, n = card.input.size, 2
+    grey = torch.linspace(0.2, 0.8, n * 3 * size * size).reshape(n, 3, size, size)
+    try:
+        rows = embed_all(network, grey.to(network.device), fast=False).cpu()
+    except (RuntimeError, ValueError, TypeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NetworkError(f"{card.name} does not take crops of {size} px: {said}") from error
+    if tuple(rows.shape) != (n, network.embedding_dim):
+        raise NetworkError(
+            f"{card.name} gives {tuple(rows.shape)} for {n} crops, not ({n}, "
+            f"{network.embedding_dim})."
+        )
+    if not torch.allclose(rows.float().norm(dim=1), torch.ones(n), atol=1e-3):
+        raise NetworkError(
+            f"{card.name} gives embeddings that are not of length 1: normalise them."
+        )
 
 
 def load_model(
@@ -47,15 +110,16 @@ def load_model(
 ) -> FaceModel:
     """The model ``name`` of the manifest, verified, frozen and ready for inference.
 
-    Raises ManifestError for an unknown name and WeightsError where no good copy can be had.
+    Raises ManifestError for an unknown name, NetworkError for an unknown architecture and
+    WeightsError where no good copy can be had.
     """
     manifest = manifest or load_manifest()
     card = manifest.card(name)
+    check_card(card)
+    kind = network_class(card)
     tensors = load_tensors(card, root=manifest.folder, source=source, progress=progress)
-    model = ARCHITECTURES[card.arch].from_tensors(tensors, card.config)
+    model = kind.from_card(card, tensors, manifest.folder)
     model.name = name
-    if card.parts and isinstance(model, ECNet):
-        model.atlas = Atlas.from_json(read_pinned(card.parts, manifest.folder))
     model.eval().requires_grad_(False).to(device)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
@@ -63,3 +127,12 @@ def load_model(
             # batches below 16 to a slower library (SFace, one photo: 1.4 times as long).
             layer.dilation = (2, 2)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@cache
+def _discover() -> None:
+    """Import what registers networks: this folder's modules, and what packages announce."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    for announced in entry_points(group=ENTRY_POINTS):
+        announced.load()

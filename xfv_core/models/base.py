@@ -1,14 +1,29 @@
-"""What every face network of this project offers, whatever is inside it."""
+"""What a face network offers: embeddings, and what more its inside allows.
+
+``FaceEmbedder`` is enough for verdicts and for methods that only ask for embeddings. ``FaceModel``
+is its base class in PyTorch. The protocols after it are capabilities, each optional: a network has
+one by having its methods.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from xfv_core.models.ecnet import Atlas
+    from xfv_core.models.rrf import PatchScores
+    from xfv_core.weights.manifest import ModelCard
+
+_F = TypeVar("_F", bound="FaceModel")
 
 BATCH = 32  # measured: on two cores larger batches leave the cache and are slower
 GPU_BATCH = 512
@@ -68,39 +83,133 @@ class Regions:
     lengths: Tensor
 
 
-class FaceModel(nn.Module):
-    """A network from face crops to unit embeddings; preprocessing is inside.
+class FaceEmbedder(Protocol):
+    """Anything that turns crops of faces into unit embeddings; preprocessing is inside.
 
-    Attributes
-    ----------
-    name : registry name, the key of its entry in ``weights.json``.
+    name : registry name, the key of its entry in the manifest.
     input_size : side S of the square crop in pixels.
     embedding_dim : length D of the embedding.
+    device : where it computes.
     """
 
     name: str
     input_size: int
     embedding_dim: int
+    device: torch.device
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,3,S,S) RGB in [0,1] -> (B,D) float32, L2-normalised."""
+        ...
+
+
+class FaceModel(nn.Module):
+    """A ``FaceEmbedder`` in PyTorch: its embeddings have gradients."""
+
+    name: str
+    input_size: int
+    embedding_dim: int
+    device = torch.device("cpu")
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,S,S) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         raise NotImplementedError
 
-    def chain(self) -> Chain | None:
-        """The network as one chain where it is one, else None; maps are then cheaper."""
-        return None
+    @classmethod
+    def from_tensors(cls: type[_F], tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> _F:
+        """A network ready for inference from a weight file and the ``config`` of its entry."""
+        raise NotImplementedError
 
-    def regions(self) -> Regions | None:
-        """The network as squares of its own where it is that, else None; gradients are cheaper."""
-        return None
+    @classmethod
+    def from_card(
+        cls: type[_F], card: ModelCard, tensors: Mapping[str, Tensor], folder: Path
+    ) -> _F:
+        """The network of an entry of the manifest in ``folder``."""
+        return cls.from_tensors(tensors, card.config)
 
-    def last_maps(self) -> nn.Module | None:
-        """The part whose output is the last that still has places, (B,C,h,w); None without one."""
-        return None
+    @classmethod
+    def size_for(cls, config: Mapping[str, Any]) -> int | None:
+        """Side of the crops that the network of a ``config`` takes, None where only it knows.
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
+        Raises ValueError or TypeError for a config that it cannot have.
+        """
+        return getattr(cls, "input_size", None)
+
+    @classmethod
+    def kind(cls: type[_F], card: ModelCard) -> type[_F]:
+        """The class of an entry's network: another where what was measured of it allows more."""
+        return cls
+
+    def _apply(self: _F, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> _F:
+        """What ``to``, ``cuda`` and ``cpu`` call: ``device`` follows the weights."""
+        super()._apply(fn, recurse)
+        self.device = next((p.device for p in self.parameters()), self.device)
+        return self
+
+
+@runtime_checkable
+class Chained(Protocol):
+    """A network that is one plain chain of layers: occlusion and gradients are cheaper."""
+
+    def chain(self) -> Chain:
+        """The network as it is for inference."""
+        ...
+
+
+@runtime_checkable
+class HasRegions(Protocol):
+    """A network of squares that do not see each other: gradients are cheaper still."""
+
+    def regions(self) -> Regions:
+        """The network as it is for inference."""
+        ...
+
+
+@runtime_checkable
+class HasLastMaps(Protocol):
+    """A network with convolutional maps, for Grad-CAM."""
+
+    def last_maps(self) -> nn.Module:
+        """The part whose output is the last that still has places, (B,C,h,w)."""
+        ...
+
+
+class PatchGeometry(NamedTuple):
+    """Side and spacing of patches in px of the crop, and patches per row and column; patch i
+    starts at (i // grid, i % grid)·stride."""
+
+    size: int
+    stride: int
+    grid: int
+
+
+@runtime_checkable
+class SumsOverPatches(Protocol):
+    """A network whose similarity is a sum of what each patch adds."""
+
+    def contributions(self, a: Tensor, b: Tensor) -> PatchScores:
+        """The summands of a pair of crops (3,S,S), or of two batches of as many, in [0,1]."""
+        ...
+
+    def geometry(self) -> PatchGeometry:
+        """Where the patches lie."""
+        ...
+
+
+@runtime_checkable
+class FindsParts(Protocol):
+    """A network that sees through channels, each of which is known to find a part of the face."""
+
+    def maps(self, x: Tensor) -> Tensor:
+        """(B,3,S,S) RGB in [0,1] -> the channels' maps (B,C,G,G), >= 0."""
+        ...
+
+    def embed_maps(self, maps: Tensor) -> Tensor:
+        """(B,C,G,G) -> (B,D) float32, L2-normalised."""
+        ...
+
+    def atlas(self) -> Atlas:
+        """What each channel finds."""
+        ...
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -121,11 +230,51 @@ def batch_size(device: torch.device) -> int:
     return BATCH if device.type == "cpu" else GPU_BATCH
 
 
-def embed_all(model: FaceModel, x: Tensor, *, fast: bool = True) -> Tensor:
+class Passes:
+    """How many photos went through ``embed_all``."""
+
+    count = 0
+
+
+_counting: ContextVar[Passes | None] = ContextVar("counting", default=None)
+
+
+@contextmanager
+def count_passes() -> Iterator[Passes]:
+    """Counts what goes through ``embed_all`` in this thread meanwhile."""
+    passes = Passes()
+    before = _counting.set(passes)
+    try:
+        yield passes
+    finally:
+        _counting.reset(before)
+
+
+def embed_all(model: FaceEmbedder, x: Tensor, *, fast: bool = True) -> Tensor:
     """(N,3,S,S) in [0,1] -> (N,D) float32 on the model's device, in batches, without gradients.
 
     ``fast`` allows bfloat16; similarities then err by up to 0.003, so verdicts use ``fast=False``.
     """
     device = model.device
+    if passes := _counting.get():
+        passes.count += len(x)
     with torch.inference_mode(), fast_arithmetic(device, wanted=fast):
         return torch.cat([model.embed(p.to(device)) for p in x.split(batch_size(device))])
+
+
+_architectures: dict[str, type[FaceModel]] = {}
+
+
+def register(arch: str) -> Callable[[type[_F]], type[_F]]:
+    """Class decorator: the networks of manifest entries with this ``arch`` are of this class."""
+
+    def known(network: type[_F]) -> type[_F]:
+        _architectures[arch] = network
+        return network
+
+    return known
+
+
+def architectures() -> Mapping[str, type[FaceModel]]:
+    """The registered classes by their ``arch``."""
+    return _architectures

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from xfv_core.models.base import FaceModel
+from xfv_core.strict_json import STRICT, Positive, build
 
 INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what a first layer takes
 _Model = TypeVar("_Model", bound="TrainedModel")
+_Config = TypeVar("_Config", bound="NetConfig")
+
+
+class Layer(NamedTuple):
+    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
+
+    kernel: Positive
+    stride: Positive
+    channels: Positive
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
-
-    kernel: int
-    stride: int
-    channels: int
-
-
-class NetConfig(Protocol):
+class NetConfig:
     """Everything that fixes an architecture (the ``config`` of a manifest entry)."""
 
+    __pydantic_config__ = STRICT
+
+    @classmethod
+    def from_dict(cls: type[_Config], values: Mapping[str, Any]) -> _Config:
+        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``.
+
+        Raises JsonError, one sentence, for what does not fit.
+        """
+        return build(cls, values, "config")
+
     def to_dict(self) -> dict[str, Any]:
-        """A JSON form, for the class's ``from_dict``."""
+        """A JSON form."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return found
 
 
 class TrainedModel(FaceModel):
@@ -56,15 +72,29 @@ class TrainedModel(FaceModel):
         model.load_state_dict({key: value.float() for key, value in tensors.items()})
         return model.eval().requires_grad_(False)
 
+    @classmethod
+    def size_for(cls, config: Mapping[str, Any]) -> int:
+        with torch.device("meta"):  # no memory, no random numbers
+            return cls(cls.config_class.from_dict(config)).input_size
+
     def folded(self: _Model) -> _Model:
         """A copy for inference with every BN folded into its convolution."""
         tensors = {k: v.detach().clone() for k, v in self.state_dict().items() if "bn" not in k}
         for path, block in self.named_modules():
             if isinstance(block, ConvBlock) and block.bn is not None:
-                fused = fuse_conv_bn_eval(block.conv.eval(), block.bn.eval())
-                tensors[f"{path}.conv.weight"] = fused.weight.detach()
-                tensors[f"{path}.conv.bias"] = fused.bias.detach()  # type: ignore[union-attr]
+                conv, bn = block.conv, block.bn
+                mean, variance = bn.running_mean, bn.running_var
+                assert mean is not None and variance is not None
+                weight, bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, mean, variance, bn.eps, bn.weight, bn.bias
+                )
+                tensors[f"{path}.conv.weight"] = weight.detach()
+                tensors[f"{path}.conv.bias"] = bias.detach()
         return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
+
+    def for_inference(self: _Model) -> _Model:
+        """The network itself where its BN are folded, else a folded copy."""
+        return self.folded() if any(isinstance(m, nn.BatchNorm2d) for m in self.modules()) else self
 
 
 class ConvBlock(nn.Module):

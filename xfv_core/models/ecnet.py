@@ -11,16 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xfv_core.models.base import Chain, Residual
-from xfv_core.models.blocks import INPUT_SCALE, INPUT_SHIFT, Layer, TrainedModel, conv_block
-from xfv_core.strict_json import STRICT, build, parse, pretty
+from xfv_core.models.base import Chain, Residual, register
+from xfv_core.models.blocks import (
+    INPUT_SCALE,
+    INPUT_SHIFT,
+    Layer,
+    NetConfig,
+    TrainedModel,
+    conv_block,
+)
+from xfv_core.strict_json import STRICT, Positive, build, parse, pretty
+from xfv_core.weights.hub import read_pinned
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 INPUT_SIZE = 112
 FIRES = 0.25  # of its level: a channel with a lower peak is silent
@@ -30,7 +42,7 @@ MOSTLY = 0.5  # purity from which a channel goes by its part's name
 
 
 @dataclass(frozen=True)
-class ECConfig:
+class ECConfig(NetConfig):
     """Everything that fixes the architecture (the ``config`` of a manifest entry).
 
     Attributes
@@ -44,19 +56,10 @@ class ECConfig:
 
     layers: tuple[Layer, ...]
     blocks: int
-    channels: int
-    head: int
-    local: int
-    dim: int
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ECConfig:
-        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
-        return cls(**{**values, "layers": tuple(Layer(*layer) for layer in values["layers"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON form."""
-        return {**asdict(self), "layers": [[x.kernel, x.stride, x.channels] for x in self.layers]}
+    channels: Positive
+    head: Positive
+    local: Positive
+    dim: Positive
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class ECEncoder(nn.Module):
         return h, self.target(h)
 
 
+@register("ecnet")
 class ECNet(TrainedModel):
     """(B,3,112,112) RGB in [0,1] -> (B,D) unit embeddings, through the maps alone.
 
@@ -156,10 +160,7 @@ class ECNet(TrainedModel):
     ----------
     channels : C of the target layer.
     grid : its side, 14.
-    atlas : what the channels find, None until it is measured.
     """
-
-    atlas: Atlas | None = None
 
     config_class = ECConfig
 
@@ -177,6 +178,10 @@ class ECNet(TrainedModel):
         places = (-(-self.grid // 2)) ** 2
         self.join = nn.Linear(config.local * places, config.dim, bias=False)
 
+    @classmethod
+    def kind(cls, card: ModelCard) -> type[ECNet]:
+        return PartNet if card.parts else ECNet
+
     def maps(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> the target layer's maps X, (B,C,14,14), >= 0."""
         return self.encoder(x)[1]
@@ -190,20 +195,34 @@ class ECNet(TrainedModel):
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return self.embed_maps(self.maps(x))
 
-    def chain(self) -> Chain | None:
-        if self.look.bn is not None:  # in training
-            return None
-        layers: list[nn.Module] = []
-        for block in self.encoder.convs:
+    def chain(self) -> Chain:
+        net, layers = self.for_inference(), list[nn.Module]()
+        for block in net.encoder.convs:
             layers += [*block.children(), nn.ReLU()]
-        for first, second in map(nn.Module.children, self.encoder.blocks):
+        for first, second in map(nn.Module.children, net.encoder.blocks):
             layers += [Residual(*first.children(), nn.ReLU(), *second.children()), nn.ReLU()]
-        for block in (self.encoder.target, self.look, self.narrow):
+        for block in (net.encoder.target, net.look, net.narrow):
             layers += [*block.children(), nn.ReLU()]
-        return Chain(INPUT_SCALE, INPUT_SHIFT, nn.Sequential(*layers, nn.Flatten(), self.join))
+        return Chain(INPUT_SCALE, INPUT_SHIFT, nn.Sequential(*layers, nn.Flatten(), net.join))
 
     def last_maps(self) -> nn.Module:
         return self.narrow  # (B, local, 7, 7)
+
+
+class PartNet(ECNet):
+    """An ``ECNet`` whose channels have been measured, so that they go by the parts they find."""
+
+    measured: Atlas
+
+    @classmethod
+    def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor], folder: Path) -> PartNet:
+        assert card.parts is not None
+        model = cls.from_tensors(tensors, card.config)
+        model.measured = Atlas.from_json(read_pinned(card.parts, folder))
+        return model
+
+    def atlas(self) -> Atlas:
+        return self.measured
 
 
 class _Residual(nn.Module):

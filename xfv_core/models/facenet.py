@@ -7,18 +7,20 @@ al., arXiv 1602.07261. Batch norms are folded into the convolutions before them:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from facenet_pytorch import InceptionResnetV1
-from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import FaceModel, register
 from xfv_core.weights.hub import WeightsError
 
+if TYPE_CHECKING:  # its package brings torchvision, seconds that only this network should cost
+    from facenet_pytorch import InceptionResnetV1
 
+
+@register("inception_resnet_v1")
 class FaceNet(FaceModel):
     """160 px box crops to 512 numbers; frozen, folded, channels last."""
 
@@ -33,6 +35,12 @@ class FaceNet(FaceModel):
         self.requires_grad_(False).eval()
 
     @classmethod
+    def size_for(cls, config: Mapping[str, Any]) -> int:
+        if config:
+            raise ValueError(f"it has no settings, but {list(config)} are given.")
+        return cls.input_size
+
+    @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> FaceNet:
         """Build from a state dict of ``InceptionResnetV1``; its classifier, if there, is left out.
 
@@ -41,7 +49,11 @@ class FaceNet(FaceModel):
         """
         if config:
             raise WeightsError(f"FaceNet has no settings, but its entry names {list(config)}.")
-        with torch.device("meta"):  # no second of random numbers, and no draw from the global seed
+        from facenet_pytorch import InceptionResnetV1
+
+        with torch.device(
+            "meta"
+        ):  # no second of random numbers, and none taken from the global seed
             network = InceptionResnetV1(classify=False)
         kept = {key: value for key, value in tensors.items() if not key.startswith("logits.")}
         try:
@@ -63,6 +75,8 @@ class FaceNet(FaceModel):
 
 
 def _fold(network: InceptionResnetV1) -> InceptionResnetV1:
+    from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d
+
     for block in list(network.modules()):
         if isinstance(block, BasicConv2d):
             block.conv = fuse_conv_bn_eval(block.conv, block.bn)

@@ -12,25 +12,25 @@ learned vector per patch position added before a ReLU, and a linear map of its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import Chain, Offset, Regions
+from xfv_core.models.base import Chain, Offset, PatchGeometry, Regions, register
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
     Layer,
+    NetConfig,
     TrainedModel,
     conv_block,
     padding_of,
     receptive_field,
 )
+from xfv_core.strict_json import Positive
 
 INPUT_SIZE = 112
 
@@ -40,7 +40,7 @@ class PatchGeometryError(XfvError):
 
 
 @dataclass(frozen=True)
-class PatchConfig:
+class PatchConfig(NetConfig):
     """Everything that fixes the architecture (the ``config`` of a manifest entry).
 
     Attributes
@@ -52,20 +52,9 @@ class PatchConfig:
     """
 
     layers: tuple[Layer, ...]
-    hidden: int
-    local: int
-    dim: int
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PatchConfig:
-        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
-        layers = tuple(Layer(*layer) for layer in values["layers"])
-        return cls(layers, values["hidden"], values["local"], values["dim"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON form."""
-        rest = {k: v for k, v in asdict(self).items() if k != "layers"}
-        return {"layers": [[x.kernel, x.stride, x.channels] for x in self.layers], **rest}
+    hidden: Positive
+    local: Positive
+    dim: Positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +96,8 @@ class PatchEncoder(nn.Module):
         h = functional.relu(self.lift(h) + self.position)  # (B, hidden, G, G)
         return self.narrow(h)  # (B, local, G, G)
 
-    def chained(self, position: Tensor, *head: nn.Module) -> Chain | None:
-        """The folded encoder, flattened, with these position vectors; None while in training."""
-        if self.lift.bn is not None:
-            return None
+    def chained(self, position: Tensor, *head: nn.Module) -> Chain:
+        """The encoder, which is folded, flattened, with these position vectors."""
         convs = [layer for block in self.convs for layer in (*block.children(), nn.ReLU())]
         lift = [self.lift.conv, Offset(position.detach()), nn.ReLU()]
         narrow = [self.narrow.conv, nn.ReLU(), nn.Flatten()]
@@ -139,11 +126,12 @@ class PatchFaceModel(TrainedModel):
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return functional.normalize(self.mean_feature(x).float(), dim=1)
 
-    def chain(self) -> Chain | None:
+    def chain(self) -> Chain:
         weight = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count  # (D, local·N)
         head = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
         head.weight = nn.Parameter(weight, requires_grad=False)
-        return self.encoder.chained(self.encoder.position, head)
+        encoder = self.for_inference().encoder
+        return encoder.chained(encoder.position, head)
 
     def local_features(self, x: Tensor) -> Tensor:
         """(B,3,112,112) -> (B,N,local), rows in reading order of the patches."""
@@ -160,6 +148,7 @@ class PatchFaceModel(TrainedModel):
         return h @ self.maps.flatten(0, 1) / self.patch_count
 
 
+@register("rrf")
 class RRFNet(PatchFaceModel):
     """Way (B) of the paper: mean-pooled patch features, the similarity is their cosine.
 
@@ -175,6 +164,9 @@ class RRFNet(PatchFaceModel):
         self.patch_size, self.stride = receptive_field(config.layers)
         self.grid = self.encoder.grid
         self.embedding_dim = config.dim
+
+    def geometry(self) -> PatchGeometry:
+        return PatchGeometry(self.patch_size, self.stride, self.grid)
 
     def contributions(self, a: Tensor, b: Tensor) -> PatchScores:
         """Patch scores of two crops (3,112,112), or of two batches of as many, in [0,1]."""
@@ -196,6 +188,7 @@ class RRFNet(PatchFaceModel):
         )
 
 
+@register("rrf_regions")
 class RegionNet(RRFNet):
     """Way (A): each region compared with the same region, by learned weights.
 
@@ -217,19 +210,19 @@ class RegionNet(RRFNet):
         """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
         return self._weighted(self.patch_features(x)).flatten(1)
 
-    def chain(self) -> Chain | None:
-        chain = self.encoder.chained(self.encoder.position)
-        return chain and replace(chain, head=self._join)
+    def chain(self) -> Chain:
+        encoder = self.for_inference().encoder
+        return replace(encoder.chained(encoder.position), head=self._join)
 
     def _join(self, h: Tensor) -> Tensor:
         """The flattened encoder (B,local·N) -> (B,N·D)."""
         by_region = h.unflatten(1, (-1, self.patch_count)).permute(2, 0, 1)  # (N, B, local)
         return self._weighted(torch.bmm(by_region, self.maps).transpose(0, 1)).flatten(1)
 
-    def regions(self) -> Regions | None:
-        positions = self.encoder.position.flatten(1).T[..., None, None]  # (N, hidden, 1, 1)
-        if (chain := self.encoder.chained(positions)) is None:
-            return None
+    def regions(self) -> Regions:
+        encoder = self.for_inference().encoder
+        positions = encoder.position.flatten(1).T[..., None, None]  # (N, hidden, 1, 1)
+        chain = encoder.chained(positions)
         starts = torch.arange(self.grid) * self.stride
         corners = torch.cartesian_prod(starts, starts)
         lengths = self.region_weights.sqrt().detach()
@@ -246,6 +239,7 @@ class RegionNet(RRFNet):
         return unit * self.region_weights.sqrt()[:, None]
 
 
+@register("full")
 class FullFaceNet(PatchFaceModel):
     """The control: the same blocks with padding, every position seeing across the face."""
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import Chain, FaceModel
+from xfv_core.models.base import Chain, FaceModel, register
 
 # (output channels, stride of the depthwise convolution) of the thirteen blocks
 BLOCKS = (
@@ -29,6 +29,7 @@ EARLY = 26  # layers before those
 PHOTOS = {"cpu": 8}  # at a time through them
 
 
+@register("sface")
 class SFace(FaceModel):
     """(B,3,112,112) RGB in [0,1] -> (B,128) unit embeddings; 0.57 GMAC an image."""
 
@@ -60,6 +61,12 @@ class SFace(FaceModel):
 
     def last_maps(self) -> nn.Module:
         return self.features[-1]  # (B, 1024, 7, 7)
+
+    @classmethod
+    def size_for(cls, config: Mapping[str, object]) -> int:
+        if config:
+            raise ValueError(f"it has no settings, but {list(config)} are given.")
+        return cls.input_size
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xfv_core.explain.words import SPOKEN, listed
 from xfv_core.faces.regions import REGIONS, face_regions
 
 if TYPE_CHECKING:
-    from xfv_core.explain import PartsFound, PatchSum
     from xfv_core.explain.base import Maps
 
-_SPOKEN = {
-    "background": "the area outside the face",
-    "left eye": "the eye on the left of the picture",
-    "right eye": "the eye on the right of the picture",
-    "brows and forehead": "the brows and forehead",
-    "nose": "the nose",
-    "left cheek": "the cheek on the left of the picture",
-    "right cheek": "the cheek on the right of the picture",
-    "mouth": "the mouth",
-    "chin": "the chin",
-}
 _FAINT = 0.05  # a share of the effect, or of the scale, that is not worth a word
 _VISIBLE = 1 / 6  # of the scale: fainter colours can hardly be told from grey
 _ENOUGH = 0.6  # regions are named until they hold this share, three at most
-_LEAST_PART = 0.005  # of similarity: less rounds to nothing
 _EVEN = 1.5  # a map nowhere denser than this, relative to its mean, has no place to name
 
 
@@ -45,50 +32,6 @@ def describe(maps: Maps, landmarks_a: ArrayLike, landmarks_b: ArrayLike, scale: 
         f"{name} photo: {_sentence(values, face_regions(landmarks, values.shape), scale)}."
         for name, values, landmarks in photos
     )
-
-
-def describe_sum(found: PatchSum) -> str:
-    """The similarity as a sum, a line for the whole and one per photo; rounded, it still adds up.
-
-    Example: Similarity 0.620 - threshold 0.340 = +0.280.
-    """
-    whole = f"Similarity {found.similarity:.3f}"
-    total = round(found.similarity, 3)
-    if found.view == "evidence":
-        total = round(total - round(found.threshold, 3), 3)
-        whole += f" - threshold {found.threshold:.3f} = {total:+.3f}"
-    lines = [f"{whole}."]
-    for name, values in zip(("First", "Second"), found.shown, strict=True):
-        signs = [np.count_nonzero(values >= 0), np.count_nonzero(values < 0)]
-        minus = round(float(values[values < 0].sum()), 3)
-        parts = [
-            f"{part:+.3f} from {n} patch{'' if n == 1 else 'es'}"
-            for part, n in zip((total - minus, minus), signs, strict=True)
-            if n
-        ]
-        lines.append(f"{name} photo: {total:+.3f} = {' and '.join(parts)}.")
-    return "\n".join(lines)
-
-
-def describe_parts(found: PartsFound) -> str:
-    """What speaks for and against, part by part, and what is hidden, a line each."""
-    shown = [line for line in found.lines if not any(line.hidden)]
-    lines = []
-    for side, chosen in (
-        ("For", [x for x in shown if x.adds >= _LEAST_PART]),
-        ("Against", [x for x in shown if x.adds <= -_LEAST_PART]),
-    ):
-        named = [f"{_SPOKEN.get(x.part, x.part)} ({x.adds:+.2f})" for x in chosen]
-        lines.append(f"{side}: {_listed(named) if named else 'no part'}.")
-    for line in found.lines:
-        if any(line.hidden):
-            where = "both photos" if all(line.hidden) else _photo_of(line.hidden)
-            lines.append(f"Hidden in {where}: {_SPOKEN.get(line.part, line.part)}.")
-    return "\n".join(lines)
-
-
-def _photo_of(hidden: Sequence[bool]) -> str:
-    return "the first photo" if hidden[0] else "the second photo"
 
 
 def _sentence(values: NDArray[np.float32], regions: NDArray[np.int8], scale: float) -> str:
@@ -134,16 +77,11 @@ def _where(side: NDArray[np.float32], regions: NDArray[np.int8], scale: float) -
         return f"spread evenly over the picture ({_strength(side, scale)})"
     order = np.argsort(-shares, kind="stable")[:3]
     named = order[: int(np.searchsorted(np.cumsum(shares[order]), _ENOUGH)) + 1]
-    places = [f"{_SPOKEN[REGIONS[r]]} ({_strength(side[regions == r], scale)})" for r in named]
+    places = [f"{SPOKEN[REGIONS[r]]} ({_strength(side[regions == r], scale)})" for r in named]
     most = "mostly" if shares[named].sum() >= 0.5 else "spread widely, most of it on"
-    return f"{most} {_listed(places)}"
+    return f"{most} {listed(places)}"
 
 
 def _strength(side: NDArray[np.float32], scale: float) -> str:
     level = float(np.quantile(side, 0.95)) / scale
     return "strong" if level >= 2 / 3 else "medium" if level >= 1 / 3 else "weak"
-
-
-def _listed(items: Sequence[str]) -> str:
-    *most, last = items
-    return f"{', '.join(most)} and {last}" if most else last

@@ -21,7 +21,7 @@ from xfv_core.evaluation.maps.sanity import (
     summarise,
 )
 from xfv_core.evaluation.maps.study import Study
-from xfv_core.explain import make_explainer
+from xfv_core.explain import make_method
 from xfv_core.explain.base import Cost, Maps
 from xfv_core.models import load_model
 from xfv_core.models.ecnet import ECNet
@@ -73,7 +73,7 @@ def test_a_map_drawn_by_lot_ignores_the_weights_and_the_order_of_the_photos() ->
     model = Small()
     a, b = torch.rand(2, 3, model.input_size, model.input_size)
     other = reinitialised(model, 1)
-    lot, gradients = (check(model, other, make_explainer(m), a, b, 0.2) for m in ("random", "fggb"))
+    lot, gradients = (check(model, other, make_method(m), a, b, 0.2) for m in ("random", "fggb"))
     assert lot.reinitialised == pytest.approx(1) and lot.swapped > 0.1
     assert gradients.reinitialised < 0.95 and gradients.swapped < 1e-4
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xfv_core.explain.baselines import RandomMap
 
 from tests.evaluation.noise import noise_pairs
 from tests.explain.test_fidelity import OneCell
@@ -25,8 +26,7 @@ from xfv_core.evaluation.maps.study import (
     settings_of,
     work_through,
 )
-from xfv_core.explain import Explainer, MethodError
-from xfv_core.explain.baselines import RandomMap
+from xfv_core.explain import Method, MethodError
 from xfv_core.explain.occlusion import Occlusion
 
 
@@ -45,7 +45,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def measure(study: Study, out: Path, **shared) -> list[dict]:
-    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> Mean:
+    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> Mean:
         a, b = study.crops(store, i)
         lot = explainers["random"]
         assert isinstance(lot, RandomMap)

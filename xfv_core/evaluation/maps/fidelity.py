@@ -31,7 +31,7 @@ from xfv_core.evaluation.maps.study import (
     share_interval,
     work_through,
 )
-from xfv_core.explain import Explainer, Maps
+from xfv_core.explain import Maps, Method
 from xfv_core.explain.fidelity import (
     CELLS,
     FIELDS,
@@ -44,7 +44,7 @@ from xfv_core.explain.fidelity import (
     map_curves,
     random_curves,
 )
-from xfv_core.models.base import FaceModel
+from xfv_core.models.base import FaceEmbedder
 
 AREAS, PERCENT = ("deletion", "insertion"), (0.0, 100.0)
 PROTOCOL = (
@@ -131,7 +131,7 @@ def measure_fidelity(
     finer = {} if cells == CELLS else {"cells": cells}
     study = replace(study, more={"kind": kind, **finer})
 
-    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> PairRow:
+    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> PairRow:
         return judge_pair(
             study.model, *study.crops(store, i), explainers, threshold=study.threshold,
             decide_at=study.decide_at, genuine=bool(study.pairs.labels[i]), kind=kind, pair=i,
@@ -142,10 +142,10 @@ def measure_fidelity(
 
 
 def judge_pair(
-    model: FaceModel,
+    model: FaceEmbedder,
     a: Tensor,
     b: Tensor,
-    explainers: Mapping[str, Explainer],
+    explainers: Mapping[str, Method],
     *,
     threshold: float,
     decide_at: float,
@@ -172,7 +172,7 @@ def judge_pair(
             maps.cost.passes,
             maps.cost.seconds,
         )
-        drawn[name] = maps.drawn()
+        drawn[name] = maps.shown()
     agreements = {
         f"{one} | {other}": agreement(drawn[one], drawn[other])
         for one, other in combinations(explainers, 2)

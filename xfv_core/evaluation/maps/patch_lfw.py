@@ -37,10 +37,10 @@ from xfv_core.evaluation.maps.study import (
 )
 from xfv_core.evaluation.verdicts.calibration import read_crop
 from xfv_core.evaluation.verdicts.verification import auc
-from xfv_core.explain import Explainer
-from xfv_core.explain.baselines import random_squares
+from xfv_core.explain import Method
+from xfv_core.explain.corrrise import random_squares
 from xfv_core.explain.fidelity import ranks
-from xfv_core.models.base import FaceModel, embed_all
+from xfv_core.models.base import FaceEmbedder, embed_all
 
 PATCHES, SIDE, SEED = 27, 16, 3
 SHARES = np.linspace(0.05, 0.95, 10)  # of the pixels that are given back
@@ -91,7 +91,7 @@ def measure_patches(
 ) -> None:
     """``work_through`` a study; StudyError where photos are not in a folder per person."""
 
-    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> PatchRow:
+    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> PatchRow:
         original, second = study.crops(store, i)
         genuine = bool(study.pairs.labels[i])
         source = read_crop(store, other_person(study.pairs, i)) if genuine else second
@@ -102,7 +102,7 @@ def measure_patches(
 
 def patch_row(
     study: Study,
-    explainers: Mapping[str, Explainer],
+    explainers: Mapping[str, Method],
     original: Tensor,
     second: Tensor,
     source: Tensor,
@@ -142,8 +142,8 @@ def pasted(photo: Tensor, source: Tensor, places: Mask) -> Tensor:
 
 
 def locate(
-    model: FaceModel,
-    explainer: Explainer,
+    model: FaceEmbedder,
+    explainer: Method,
     pair: tuple[Tensor, Tensor],
     original: Tensor,
     places: Mask,
@@ -173,7 +173,7 @@ def auroc(values: NDArray[np.floating], places: Mask) -> float:
 
 
 def give_back(
-    model: FaceModel,
+    model: FaceEmbedder,
     pair: tuple[Tensor, Tensor],
     original: Tensor,
     values: NDArray[np.floating],

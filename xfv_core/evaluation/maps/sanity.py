@@ -20,6 +20,7 @@ from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.maps.study import (
     Steps,
     Study,
+    StudyError,
     explainers_by_name,
     finished_rows,
     head,
@@ -27,9 +28,9 @@ from xfv_core.evaluation.maps.study import (
     settings_of,
     work_through,
 )
-from xfv_core.explain import Explainer, Maps
+from xfv_core.explain import Maps, Method
+from xfv_core.explain.fggb import FGGB
 from xfv_core.explain.fidelity import agreement
-from xfv_core.explain.gradient import FGGB
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.models.base import FaceModel
 
@@ -65,12 +66,15 @@ def measure_sanity(
     study: Study, out: Path, *, process: tuple[int, int] = (0, 1), steps: Steps | None = None
 ) -> None:
     """``work_through`` a study; its seed draws the untrained weights."""
-    unlearned = reinitialised(study.model, study.seed)
+    model = study.model
+    if not isinstance(model, FaceModel):
+        raise StudyError(f"The weights of {model.name} are out of reach; choose another network.")
+    unlearned = reinitialised(model, study.seed)
 
-    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Explainer]) -> SanityRow:
+    def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> SanityRow:
         a, b = study.crops(store, i)
         methods = {
-            name: check(study.model, unlearned, explainer, a, b, study.threshold)
+            name: check(model, unlearned, explainer, a, b, study.threshold)
             for name, explainer in explainers.items()
         }
         return SanityRow(i, methods)
@@ -81,7 +85,7 @@ def measure_sanity(
 def check(
     model: FaceModel,
     unlearned: FaceModel,
-    explainer: Explainer,
+    explainer: Method,
     a: Tensor,
     b: Tensor,
     threshold: float,
@@ -94,7 +98,7 @@ def check(
 
     found = maps(model, a, b)
     return Checked(
-        reinitialised=agreement(found.drawn(), maps(unlearned, a, b).drawn()),
+        reinitialised=agreement(found.shown(), maps(unlearned, a, b).shown()),
         swapped=difference(found, maps(model, b, a)),
         identical=dissimilar_mass(maps(model, a, a)),
     )

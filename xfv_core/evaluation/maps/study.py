@@ -25,8 +25,8 @@ from xfv_core.confidence.scores import Interval, wilson
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
 from xfv_core.evaluation.verdicts.calibration import read_crop
-from xfv_core.explain import Explainer, make_explainer
-from xfv_core.models.base import FaceModel, has_fast_bf16
+from xfv_core.explain import Method, make_method
+from xfv_core.models.base import FaceEmbedder, has_fast_bf16
 
 Which = Literal["genuine", "impostor", "both"]
 Steps = Callable[[int, int], None]
@@ -54,7 +54,7 @@ class Study:
     more : further settings of one kind of measurement.
     """
 
-    model: FaceModel
+    model: FaceEmbedder
     pairs: PairSet
     images: Path
     methods: Sequence[str]
@@ -80,9 +80,9 @@ class Study:
             "bfloat16": has_fast_bf16(device), "versions": versions(), **gpu,
         }  # fmt: skip
 
-    def explainers(self, pair: int) -> dict[str, Explainer]:
+    def explainers(self, pair: int) -> dict[str, Method]:
         """The methods by name; a map drawn by lot is drawn anew for every pair."""
-        by_lot = {"random": make_explainer("random", seed=pair)} if "random" in self.methods else {}
+        by_lot = {"random": make_method("random", seed=pair)} if "random" in self.methods else {}
         return explainers_by_name(self.methods) | by_lot
 
     def crops(self, store: PhotoStore, pair: int) -> tuple[Tensor, Tensor]:
@@ -97,10 +97,10 @@ def versions() -> dict[str, str]:
     return {"xfv": __version__, "python": platform.python_version(), **packages}
 
 
-def explainers_by_name(names: Sequence[str]) -> dict[str, Explainer]:
+def explainers_by_name(names: Sequence[str]) -> dict[str, Method]:
     """``method``, ``method:preset`` or ``method:option=value,…`` -> the explainer."""
     return {
-        name: make_explainer(method, **_options(rest))
+        name: make_method(method, **_options(rest))
         for name in names
         for method, _, rest in [name.partition(":")]
     }
@@ -127,7 +127,7 @@ def choose_pairs(labels: NDArray[np.bool_], which: Which, n: int, seed: int) -> 
 def work_through(
     study: Study,
     out: Path,
-    judge: Callable[[PhotoStore, int, Mapping[str, Explainer]], Any],
+    judge: Callable[[PhotoStore, int, Mapping[str, Method]], Any],
     process: tuple[int, int] = (0, 1),
     steps: Steps | None = None,
 ) -> None:

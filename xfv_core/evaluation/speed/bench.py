@@ -37,13 +37,13 @@ from xfv_core.evaluation.speed.rivals import (
     looped_fggb,
     plain_embed,
 )
-from xfv_core.explain import Explainer, Maps
-from xfv_core.explain.gradient import FGGB
+from xfv_core.explain import Maps, Method
+from xfv_core.explain.fggb import FGGB
 from xfv_core.explain.masks import OFFERED, PRESETS
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.patches import Patches
 from xfv_core.live import Live
-from xfv_core.models.base import BATCH, FaceModel, embed_all
+from xfv_core.models.base import BATCH, Chained, FaceEmbedder, embed_all
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 REPEATS = 50  # of what takes milliseconds
@@ -110,7 +110,7 @@ def _seconds(contender: Contender) -> float:
 
 
 def occlusion_race(
-    model: FaceModel, photos: Tensor, preset: str, plain: Embed, rounds: int
+    model: FaceEmbedder, photos: Tensor, preset: str, plain: Embed, rounds: int
 ) -> Iterator[Result]:
     """Ours against whole passes and against captum at as many masks, as it comes and made fast."""
     share = PRESETS[preset].masks / captum_masks(preset)
@@ -125,7 +125,7 @@ def occlusion_race(
 
 
 def whole_pass_race(
-    model: FaceModel, photos: Tensor, preset: str, rounds: int, more: Sequence[Contender] = ()
+    model: FaceEmbedder, photos: Tensor, preset: str, rounds: int, more: Sequence[Contender] = ()
 ) -> Iterator[Result]:
     """Ours against a whole pass of the network for every mask, and ``more``."""
     method = Occlusion(preset=preset)
@@ -136,7 +136,7 @@ def whole_pass_race(
 
 
 def gradient_race(
-    model: FaceModel, photos: Tensor, plain: Embed, threshold: float, rounds: int
+    model: FaceEmbedder, photos: Tensor, plain: Embed, threshold: float, rounds: int
 ) -> Iterator[Result]:
     """Ours against the loop over channels, frozen and folded, unfolded, and batched."""
     ours = Contender("ours", lambda: final(FGGB(), model, photos, threshold))
@@ -150,7 +150,7 @@ def gradient_race(
 
 
 def patches_race(
-    model: FaceModel, photos: Tensor, threshold: float, rounds: int
+    model: FaceEmbedder, photos: Tensor, threshold: float, rounds: int
 ) -> Iterator[Result]:
     """What the summands and both maps' values cost on top of the similarity alone."""
 
@@ -169,14 +169,14 @@ def patches_race(
     yield from race(f"{model.name}, similarity and patch maps", ours, rivals, rounds)
 
 
-def final(method: Explainer, model: FaceModel, photos: Tensor, threshold: float) -> Maps:
+def final(method: Method, model: FaceEmbedder, photos: Tensor, threshold: float) -> Maps:
     """The last maps of a method."""
     *_, last = method(model, photos[0], photos[1], threshold=threshold)
     return last
 
 
 def agreement(
-    model: FaceModel, photos: Tensor, threshold: float, presets: Sequence[str]
+    model: FaceEmbedder, photos: Tensor, threshold: float, presets: Sequence[str]
 ) -> dict[str, float]:
     """How near our maps are to the exact ones: the worse photo of the two."""
     exact = looped_fggb(model.embed, photos, threshold).numpy()
@@ -257,7 +257,7 @@ def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
     results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
     results += gradient_race(model, photos, plain, verdict.threshold, rounds)
     bundled = [c.name for c in verifier.manifest.models.values() if c.bundled and c.name != name]
-    chains = [other for other in map(verifier.model, bundled) if other.chain()]
+    chains = [other for other in map(verifier.model, bundled) if isinstance(other, Chained)]
     for other in chains:
         results += [r for p in presets for r in whole_pass_race(other, photos, p, rounds)]
     for adding in map(verifier.model, verifier.models_for("patches")):

@@ -34,7 +34,7 @@ from xfv_core.evaluation.speed.bench import EXAMPLES, Contender, Result, final, 
 from xfv_core.evaluation.speed.rivals import Embed, fast_embed, plain_embed
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.masks import PRESETS, patch_grids
-from xfv_core.models.base import BATCH, FaceModel
+from xfv_core.models.base import BATCH, FaceEmbedder
 
 METHODS = ("occlusion:paper", "occlusion:standard", "fggb", "xssab", "gradcam")
 PROTOCOL = (
@@ -56,14 +56,14 @@ class Drawn:
 class Pair:
     """What all maps here are made of; ``photos`` (2,3,S,S)."""
 
-    model: FaceModel
+    model: FaceEmbedder
     photos: Tensor
     threshold: float
 
     def maps(self, method: str) -> Drawn:
         """Ours, or those of Grad-CAM, as they are shown."""
         explainer = explainers_by_name([method])[method]
-        maps = final(explainer, self.model, self.photos, self.threshold).drawn()
+        maps = final(explainer, self.model, self.photos, self.threshold).shown()
         return Drawn(maps.a, maps.b)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xfv_core.explain.masks import PRESETS, SIDE
-from xfv_core.models.base import Chain, FaceModel, fast_arithmetic
+from xfv_core.models.base import Chain, Chained, FaceEmbedder, FaceModel, fast_arithmetic
 
 Embed = Callable[[Tensor], Tensor]
 
@@ -18,7 +18,7 @@ Embed = Callable[[Tensor], Tensor]
 class Opaque(FaceModel):
     """A network that does not say it is a chain, so that its gradients go through autograd."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceEmbedder) -> None:
         super().__init__()
         self.name, self.inner = model.name, model
 
@@ -42,16 +42,16 @@ def unfold(chain: Chain) -> nn.Sequential:
     return nn.Sequential(*layers).eval().requires_grad_(True)
 
 
-def plain_embed(model: FaceModel) -> Embed:
+def plain_embed(model: FaceEmbedder) -> Embed:
     """``embed`` as a user has it after training: fp32, unfolded, nothing frozen."""
-    chain = model.chain()
-    if chain is None:
+    if not isinstance(model, Chained):
         raise ValueError(f"{model.name} is not a chain of layers and cannot be unfolded")
+    chain = model.chain()
     network = unfold(chain)
     return lambda x: chain.head(network(x * chain.scale + chain.shift))
 
 
-def fast_embed(model: FaceModel) -> Embed:
+def fast_embed(model: FaceEmbedder) -> Embed:
     """``embed`` folded, in the arithmetic of our occlusion maps."""
 
     def embed(x: Tensor) -> Tensor:

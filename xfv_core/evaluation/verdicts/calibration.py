@@ -23,7 +23,7 @@ from xfv_core.confidence.curves import CURVES, Floats
 from xfv_core.confidence.scores import Scores, score
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
-from xfv_core.models.base import BATCH, FaceModel, embed_all
+from xfv_core.models.base import BATCH, FaceEmbedder, embed_all
 
 Pixels = NDArray[np.uint8]
 CropPhoto = Callable[[bytes], Pixels]
@@ -47,7 +47,7 @@ class Similarities:
 
 
 def calibrate_model(
-    model: FaceModel,
+    model: FaceEmbedder,
     pairs: PairSet,
     *,
     images: Path | None = None,
@@ -118,7 +118,7 @@ def _fit_path(
 
 
 def measure(
-    model: FaceModel,
+    model: FaceEmbedder,
     pairs: PairSet,
     *,
     images: Path | None = None,
@@ -163,7 +163,7 @@ def _compare(pairs: PairSet, names: list[str], embeddings: Floats) -> Floats:
 
 
 def _embed(
-    model: FaceModel,
+    model: FaceEmbedder,
     store: PhotoStore,
     names: list[str],
     crop: CropPhoto,
@@ -205,7 +205,7 @@ def _sized(pixels: Pixels, size: int, name: str) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _embed_batch(model: FaceModel, crops: list[Image.Image]) -> NDArray[np.float32]:
+def _embed_batch(model: FaceEmbedder, crops: list[Image.Image]) -> NDArray[np.float32]:
     x = torch.from_numpy(np.stack([np.asarray(image) for image in crops]))  # (B, S, S, 3)
     x = (x.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=torch.channels_last)
     return embed_all(model, x, fast=False).cpu().numpy()  # (B, D)

@@ -27,7 +27,7 @@ from xfv_core import __version__
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
 from xfv_core.evaluation.maps.study import choose_pairs
-from xfv_core.explain import make_explainer
+from xfv_core.explain import make_method
 from xfv_core.faces.crops import TEMPLATE
 from xfv_core.gallery.files import (
     INFO,
@@ -41,7 +41,7 @@ from xfv_core.gallery.files import (
     pack_map,
 )
 from xfv_core.gallery.reader import ready_portrait
-from xfv_core.models import adds_up, embed_all
+from xfv_core.models import embed_all
 from xfv_core.results import Explanation, Portrait, Verdict
 from xfv_core.verifier import Verifier
 
@@ -134,7 +134,7 @@ def compute(
             explained = i in drawn or verdict.same != genuine
             row: Row = {"pair": i, "a": a, "b": b, "genuine": genuine, **_verdict_row(verdict)}
             row |= _contributions(verifier, model, pair)
-            found.append(row | (_drawn(verifier, plan, model, pair) if explained else {}))
+            found.append(row | (_explained(verifier, plan, model, pair) if explained else {}))
     return found, list(photos.values())
 
 
@@ -236,7 +236,7 @@ def _verdict_row(verdict: Verdict) -> Row:
 
 def _contributions(verifier: Verifier, model: str, pair: tuple[Portrait, Portrait]) -> Row:
     """For a network whose similarity is a sum: the summands."""
-    if not adds_up(verifier.manifest.card(model)):
+    if model not in verifier.models_for("patches"):
         return {}
     network: Any = verifier.model(model)
     with torch.inference_mode():
@@ -244,10 +244,10 @@ def _contributions(verifier: Verifier, model: str, pair: tuple[Portrait, Portrai
     return {"contributions_a": scores.a.cpu().numpy(), "contributions_b": scores.b.cpu().numpy()}
 
 
-def _drawn(verifier: Verifier, plan: Plan, model: str, pair: tuple[Portrait, Portrait]) -> Row:
+def _explained(verifier: Verifier, plan: Plan, model: str, pair: tuple[Portrait, Portrait]) -> Row:
     last: list[Explanation] = []
     for method in plan.methods:
-        explainer = make_explainer(method)
+        explainer = make_method(method)
         *_, final = verifier.explain_portraits(pair, model, explainer, plan.operating_point)
         last.append(final)
     row: Row = {"maps": [pack_map(explanation) for explanation in last]}
@@ -255,14 +255,19 @@ def _drawn(verifier: Verifier, plan: Plan, model: str, pair: tuple[Portrait, Por
         assert explanation.fidelity is not None
         gain = explanation.fidelity.deletion_gain
         row[fidelity_column(explanation.maps.method)] = gain
-    agreements = [rho for explanation in last for rho in explanation.agreement.values()]
+    agreements = [
+        rho
+        for explanation in last
+        for method, rho in explanation.agreement.items()
+        if method in plan.methods  # not those of other networks
+    ]
     return row | {"agreement": float(np.mean(agreements)) if agreements else None}
 
 
 def _schema(verifier: Verifier, plan: Plan, model: str) -> pa.Schema:
     fields = dict(VERDICT_COLUMNS)
     fields |= {fidelity_column(method): pa.float32() for method in plan.methods}
-    if adds_up(verifier.manifest.card(model)):
+    if model in verifier.models_for("patches"):
         fields |= {f"contributions_{side}": pa.list_(pa.float32()) for side in "ab"}
     return pa.schema([*fields.items(), ("maps", pa.list_(MAP_SCHEMA))])
 

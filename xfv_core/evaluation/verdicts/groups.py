@@ -24,7 +24,7 @@ from xfv_core.confidence.scores import Interval
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
-from xfv_core.models.base import FaceModel, embed_all
+from xfv_core.models.base import FaceEmbedder, embed_all
 
 SET = "utkface"
 ADULT = (20, 60)  # years, for the cells by group
@@ -57,7 +57,7 @@ class Cell:
 
 
 def measure_groups(
-    model: FaceModel,
+    model: FaceEmbedder,
     folder: Path,
     thresholds: Mapping[str, float],
     *,
@@ -153,7 +153,7 @@ def _draw(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
     return [rows[i] for i in sorted(rng.permutation(len(rows))[:most])]
 
 
-def _embedded(model: FaceModel, folder: Path, rows: Rows) -> dict[str, NDArray[np.float32]]:
+def _embedded(model: FaceEmbedder, folder: Path, rows: Rows) -> dict[str, NDArray[np.float32]]:
     """Index of each photo -> its embedding."""
     by_shard: dict[str, dict[str, str]] = {}
     for row in rows:

@@ -35,7 +35,7 @@ from xfv_core.confidence.scores import (
 )
 from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
 from xfv_core.evaluation.verdicts.calibration import ALIGNED, SERVED, CropPhoto, measure, read_crop
-from xfv_core.models.base import BATCH, FaceModel
+from xfv_core.models.base import BATCH, FaceEmbedder, SumsOverPatches
 
 RESAMPLES = 500
 PROTOCOL = (
@@ -120,7 +120,7 @@ def verify(
 
 
 def evaluate_model(
-    model: FaceModel,
+    model: FaceEmbedder,
     pairs: PairSet,
     root: Path | None,
     *,
@@ -160,7 +160,7 @@ def evaluate_model(
     folds = None if pairs.folds is None else pairs.folds[there]
     result = verify(s[there], pairs.labels[there], folds=folds, threshold=threshold)
     table: dict[str, Any] = asdict(result)
-    if root and crop_photo is None and hasattr(model, "contributions"):
+    if root and crop_photo is None and isinstance(model, SumsOverPatches):
         table["additivity_error"] = additivity_error(model, pairs, root)
     low, high = result.accuracy_interval
     return table | {
@@ -173,7 +173,7 @@ def evaluate_model(
     }
 
 
-def additivity_error(model: FaceModel, pairs: PairSet, images: Path) -> float:
+def additivity_error(model: FaceEmbedder, pairs: PairSet, images: Path) -> float:
     """The largest |Σ patch scores - cosine| over the pairs, for the sums over either photo's
     patches and over all matches; ``images`` holds aligned crops, the model adds up."""
     network: Any = model

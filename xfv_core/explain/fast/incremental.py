@@ -29,7 +29,15 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from xfv_core.explain.fast.windows import Changed, Kept, Rectangles, cut
-from xfv_core.models.base import Chain, FaceModel, Offset, Residual, embed_all, has_fast_bf16
+from xfv_core.models.base import (
+    Chain,
+    Chained,
+    FaceEmbedder,
+    Offset,
+    Residual,
+    embed_all,
+    has_fast_bf16,
+)
 
 _Step = Callable[[Changed], Changed]
 # weights from which leaving out a cell saves more than asking whether to; measured
@@ -55,23 +63,22 @@ class CoveredEmbedder(Protocol):
 
 
 def covered_embedder(
-    model: FaceModel, photos: Tensor, *, fast: bool, tolerance: float = 0.0
+    model: FaceEmbedder, photos: Tensor, *, fast: bool, tolerance: float = 0.0
 ) -> CoveredEmbedder:
     """For ``photos`` (P,3,S,S) in [0,1]; ``fast`` allows bfloat16, as in ``embed_all``.
 
     ``tolerance``: of chains, see the top of this file. On a GPU whole passes: the walk is made
     of many small kernels.
     """
-    chain = model.chain()
-    if chain is None or photos.device.type == "cuda":
-        return WholePasses(model, photos, fast)
-    return Incremental(chain, photos, fast, tolerance)
+    if isinstance(model, Chained) and photos.device.type != "cuda":
+        return Incremental(model.chain(), photos, fast, tolerance)
+    return WholePasses(model, photos, fast)
 
 
 class WholePasses:
     """For any network."""
 
-    def __init__(self, model: FaceModel, photos: Tensor, fast: bool) -> None:
+    def __init__(self, model: FaceEmbedder, photos: Tensor, fast: bool) -> None:
         self._model, self._fast = model, fast
         self.plain = embed_all(model, photos, fast=fast)
 

@@ -6,7 +6,7 @@ f = z/|z| the normalisation is part of f: v goes on to z as (v - (v·f) f)/|z|.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import singledispatch
 from typing import Protocol
@@ -15,7 +15,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import BATCH, Chain, FaceModel, Offset, Regions, Residual, fast_arithmetic
+from xfv_core.models.base import (
+    BATCH,
+    Chain,
+    Chained,
+    FaceModel,
+    HasRegions,
+    Offset,
+    Regions,
+    Residual,
+    fast_arithmetic,
+)
 
 # Numbers in one intermediate gradient. More fall out of the CPU's cache, fewer starve its cores.
 WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
@@ -38,11 +48,22 @@ class Pullback(Protocol):
 def pullback(model: FaceModel, x: Tensor, rows: int) -> Pullback:
     """The pullback at the photo ``x`` (3,S,S) in [0,1]; ``rows``: cotangents in a typical call."""
     x = x.detach().to(model.device)
-    if regions := model.regions():
-        return RegionPullback(regions, x)
-    if (chain := model.chain()) and chain.head is F.normalize:
+    if isinstance(model, HasRegions):
+        return RegionPullback(model.regions(), x)
+    if isinstance(model, Chained) and (chain := model.chain()).head is F.normalize:
         return ChainPullback(chain, x)
     return AutogradPullback(model, x, rows)
+
+
+def channel_margins(photos: Sequence[Pullback], threshold: float) -> Tensor:
+    """w_k - θ/D with w_k = f(A)_k f(B)_k, (D,): its sum is s - θ."""
+    product = photos[0].embedding * photos[1].embedding
+    return product - threshold / len(product)
+
+
+def per_pixel(gradients: Tensor) -> Tensor:
+    """(K,3,S,S) -> (K,S,S): mean over RGB of the magnitudes."""
+    return gradients.abs().mean(1)
 
 
 class AutogradPullback:

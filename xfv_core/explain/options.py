@@ -1,0 +1,86 @@
+"""Options of a method: a dataclass field each, with the words and choices that others show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing that a method can be asked to do differently.
+
+    label : a few words.    default : its value unless told otherwise.
+    choices : value -> what it does, in words; empty where any value of the default's type goes.
+    least, most : bounds of a number.
+    offered : to visitors; what is not is for studies.
+    """
+
+    name: str
+    label: str
+    default: Any
+    choices: Mapping[Any, str]
+    least: float
+    most: float
+    offered: bool
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, as the end of a sentence; empty where nothing is."""
+        if self.choices and value not in list(self.choices):  # it may be unhashable
+            return f"{self.name} is {value!r}; choose from {', '.join(map(str, self.choices))}."
+        if not self.choices and not isinstance(value, self._kind):
+            return f"{self.name} is {value!r}; it is {self._words}."
+        if isinstance(value, int | float) and not self.least <= value <= self.most:
+            return f"{self.name} is {value!r}; it is from {self.least:g} to {self.most:g}."
+        return ""
+
+    def read(self, text: str) -> Any:
+        """The value that a text means: ``problem`` says whether there is such a value."""
+        for value in self.choices:
+            if str(value) == text:
+                return value
+        if isinstance(self.default, bool):
+            return {"true": True, "false": False}.get(text.lower(), text)
+        try:
+            return type(self.default)(text)
+        except ValueError:
+            return text
+
+    @property
+    def _kind(self) -> type | tuple[type, ...]:
+        return (int, float) if isinstance(self.default, float) else type(self.default)
+
+    @property
+    def _words(self) -> str:
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        return names.get(type(self.default), type(self.default).__name__)
+
+
+def option(
+    default: Any,
+    label: str,
+    choices: Mapping[Any, str] | None = None,
+    *,
+    least: float = float("-inf"),
+    most: float = float("inf"),
+    offered: bool = True,
+) -> Any:
+    """A field of a method that others may list, show and set; see ``Option``."""
+    shown = {"label": label, "choices": choices or {}, "least": least, "most": most}
+    return field(default=default, metadata={"option": {**shown, "offered": offered}})
+
+
+def options_of(listed: tuple[Field[Any], ...]) -> tuple[Option, ...]:
+    """The options that dataclass fields are; a plain field is one that is not offered."""
+    plain = {
+        "choices": {}, "least": float("-inf"), "most": float("inf"), "offered": False,
+    }  # fmt: skip
+    return tuple(
+        Option(
+            name=each.name,
+            default=each.default,
+            **{"label": each.name, **plain, **each.metadata.get("option", {})},
+        )
+        for each in listed
+    )
