@@ -1,5 +1,6 @@
 # make demo   install what is needed and serve the page on http://127.0.0.1:7860
 # make test   install what the tests add and run them all
+# make quick  only those tests that take no browser and no seconds
 # make check  format, lint and types only
 # Overrides: PYTHON=/path/to/python3.12  PORT=8000  ARGS="--share"
 
@@ -8,7 +9,7 @@ PORT ?= 7860
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test quick check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python app.py --port $(PORT) $(ARGS)
@@ -16,6 +17,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev check
 	@sh scripts/chromium.sh
 	$(BIN)/python -m pytest
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not browser and not slow"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -25,7 +25,7 @@ PHOTO_SHOWN = 800  # px on the long side
 
 Side = Literal["a", "b"]
 Surface = Literal["crop", "photo"]
-PictureKind = Literal["png", "jpeg"]
+PictureKind = Literal["png", "jpeg", "webp"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,12 @@ class Portrait:
         several = (f"{n} faces found; {which} is compared.",) if n > 1 else ()
         return (*self.photo.notes, *several, *self.faces[self.chosen].warnings)
 
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """Of all faces, in the order of ``faces``, to a tenth of a pixel."""
+        rows = (tuple(face.box.astype(float).round(1).tolist()) for face in self.faces)
+        return tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in rows)
+
     def tensor(self) -> Tensor:
         """The crop as (3,S,S) float32 RGB in [0,1]."""
         return torch.from_numpy(self.crop.pixels.copy()).permute(2, 0, 1).float() / 255
@@ -72,6 +78,7 @@ class Portrait:
 
 
 Pair = tuple[Portrait, Portrait]
+Box = tuple[float, float, float, float]  # edges x0, y0, x1, y1 in px of the photo
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Verdict:
     similarity >= threshold. ``probability_same`` (equal priors) is None for a model without
     calibration; ``confidence`` is the probability of the verdict given, None where the operating
     point gives a verdict that the probability does not support. ``faces``: which face of each
-    photo, 0 the largest.
+    photo, 0 the largest; ``boxes``: of each photo those of all its faces, the largest first.
     """
 
     similarity: float
@@ -96,6 +103,7 @@ class Verdict:
     calibrated: bool
     faces: tuple[int, int]
     notes: tuple[str, ...]
+    boxes: tuple[tuple[Box, ...], tuple[Box, ...]] = ((), ())
 
     @property
     def words(self) -> str:
@@ -157,9 +165,10 @@ class Explanation:
         on: Surface = "crop",
         strength: float = 0.85,
     ) -> bytes:
-        """Both overlays, legend, verdict and description as one picture file."""
+        """Both overlays, legend, verdict, notes and description as one picture file."""
         a, b = (self.overlay(side, on=on, strength=strength) for side in ("a", "b"))
-        caption = f"{self.verdict.sentence} {self.sentence}"
+        notes = "".join(f"\n{note}" for note in self.verdict.notes)
+        caption = f"{self.verdict.sentence} {self.sentence}{notes}"
         return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
 
     def to_dict(self) -> dict[str, Any]:

@@ -249,6 +249,7 @@ class Verifier:
             calibrated=calibration is not None,
             faces=(pair[0].chosen, pair[1].chosen),
             notes=tuple(notes),
+            boxes=(pair[0].boxes, pair[1].boxes),
         )
 
     def explain(

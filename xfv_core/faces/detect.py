@@ -1,13 +1,11 @@
-"""Faces in a photo, by MTCNN (Zhang et al., 2016) as packaged by facenet-pytorch."""
+"""Faces in a photo, by several looks of MTCNN."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +16,6 @@ from xfv_core.errors import XfvError
 if TYPE_CHECKING:
     import torch
 
-_WEIGHTS = {  # sha256 of the files inside facenet-pytorch, which are pickles
-    "pnet.pt": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
-    "rnet.pt": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
-    "onet.pt": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
-}
-_THRESHOLDS, _PYRAMID = [0.6, 0.7, 0.7], 0.709  # MTCNN's own
 _SURE, _POSSIBLE = 0.98, 0.85  # nearly every face of LFW is above the first, none below the second
 _SMALLEST = 20  # px, what MTCNN was trained down to
 _SHARE = 0.06  # of the long side that a face must have to be looked for at once
@@ -35,10 +27,6 @@ CUT = "The face is cut off by the edge of the photo."
 
 class NoFaceError(XfvError):
     """No face in a photo."""
-
-
-class DetectorError(XfvError):
-    """The detector's own files are not what they should be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +56,9 @@ class FaceDetector:
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         """Load the networks; raises `DetectorError` where their files were changed."""
-        import facenet_pytorch
-        import torch
+        from xfv_core.faces.mtcnn import MTCNN  # and torch with it
 
-        _check_weights(Path(facenet_pytorch.__file__).parent / "data")
-        self._device = torch.device(device)
-        self._networks: Any = facenet_pytorch.MTCNN(device=self._device)
+        self._networks = MTCNN(device)
 
     def detect(
         self, pixels: NDArray[np.uint8], *, long_side: int = 800, thorough: bool = True
@@ -147,24 +132,8 @@ class FaceDetector:
         self, pixels: NDArray[np.uint8], smallest: float
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """-> [(x0, y0, x1, y1, probability), (5,2) landmarks] of each face."""
-        import torch
-        from facenet_pytorch.models.utils.detect_face import detect_face
-
-        if min(pixels.shape[:2]) < smallest:
-            return []
-        nets = self._networks
-        with torch.inference_mode():
-            rows, points = detect_face(
-                pixels,
-                smallest,
-                nets.pnet,
-                nets.rnet,
-                nets.onet,
-                _THRESHOLDS,
-                _PYRAMID,
-                self._device,
-            )
-        return list(zip(np.asarray(rows[0], float), np.asarray(points[0], float), strict=True))
+        rows, points = self._networks.detect(pixels, smallest)
+        return list(zip(rows.astype(float), points.astype(float), strict=True))
 
 
 def pick_central(faces: Sequence[Face], shape: tuple[int, ...]) -> int:
@@ -243,12 +212,3 @@ def _overlap(one: Face, other: Face) -> float:
     low, high = np.maximum(one.box[:2], other.box[:2]), np.minimum(one.box[2:], other.box[2:])
     common = float(np.prod(np.maximum(high - low, 0)))
     return common / (_area(one) + _area(other) - common)
-
-
-def _check_weights(folder: Path) -> None:
-    for name, expected in _WEIGHTS.items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
-            raise DetectorError(
-                f"The face detector's file {name} is not the one this program was tested with; "
-                "reinstall facenet-pytorch 2.5.3."
-            )

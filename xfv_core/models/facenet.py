@@ -51,9 +51,7 @@ class FaceNet(FaceModel):
             raise WeightsError(f"FaceNet has no settings, but its entry names {list(config)}.")
         from facenet_pytorch import InceptionResnetV1
 
-        with torch.device(
-            "meta"
-        ):  # no second of random numbers, and none taken from the global seed
+        with torch.device("meta"):  # no second of random numbers, and no draw from the global seed
             network = InceptionResnetV1(classify=False)
         kept = {key: value for key, value in tensors.items() if not key.startswith("logits.")}
         try:
