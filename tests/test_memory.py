@@ -103,3 +103,67 @@ def test_long_work_waits_until_short_work_is_done() -> None:
 
 def test_long_work_does_not_wait_for_nobody() -> None:
     Precedence().give_way()
+
+
+def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
+    recent, inside, most = Recent(4, 60), threading.Semaphore(0), []
+    at_once, count = 0, threading.Lock()
+    first_in, go_on = threading.Event(), threading.Event()
+
+    def make() -> str:
+        nonlocal at_once
+        with count:
+            at_once += 1
+            most.append(at_once)
+            first = len(most) == 1
+        try:
+            if first:
+                first_in.set()
+                go_on.wait(10)
+                raise ValueError("the first fails")
+            inside.acquire(timeout=0.3)  # long enough for another to come in, if it may
+        finally:
+            with count:
+                at_once -= 1
+        raise ValueError("so do the others")
+
+    def ask() -> None:
+        with pytest.raises(ValueError):
+            recent.get("k", make)
+
+    threads = [threading.Thread(target=ask)]
+    threads[0].start()
+    first_in.wait(10)
+    threads += [threading.Thread(target=ask)]
+    threads[1].start()  # waits for the first
+    while recent.waiting("k") < 2:
+        pass
+    go_on.set()
+    threads[0].join()
+    threads += [threading.Thread(target=ask)]
+    threads[2].start()  # comes when the first has left and the second works
+    for thread in threads:
+        thread.join()
+    assert len(most) == 3 and max(most) == 1
+
+
+def test_nothing_is_kept_of_a_lock_that_nobody_waits_for() -> None:
+    recent = Recent(4, 60)
+    recent.get("k", lambda: 1)
+    assert recent.waiting("k") == 0
+
+
+def test_changes_by_many_threads_at_once_are_all_kept() -> None:
+    recent, start = Recent(4, 60), threading.Barrier(8)
+
+    def add(name: int) -> None:
+        start.wait()
+        for i in range(50):
+            recent.update("k", lambda before, i=i: {*(before or ()), (name, i)})
+
+    threads = [threading.Thread(target=add, args=[name]) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(recent.peek("k")) == 8 * 50

@@ -38,9 +38,10 @@ class Portrait:
     crop: Crop
 
     @property
-    def identity(self) -> tuple[str, int]:
+    def identity(self) -> tuple[str, int, bytes]:
         """Which face of which pixels; equal for equal uploads."""
-        return self.photo.digest, self.chosen
+        landmarks = self.faces[self.chosen].landmarks  # a crop served as a photo has its own
+        return self.photo.digest, self.chosen, landmarks.tobytes()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -6,52 +6,39 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
+import hashlib
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from xfv_core.ask import Ask, Source
 from xfv_core.confidence import Calibration, decide_at
 from xfv_core.errors import XfvError
-from xfv_core.explain import Maps, Method, method_named, methods
-from xfv_core.explain.base import Audience
+from xfv_core.explain import Maps, Method
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.judged import ExplainCrops, Judged, explain_crops
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.faces.images import Photo, load_photo
+from xfv_core.faces.decode import FILES, read
+from xfv_core.faces.images import Photo
 from xfv_core.memory import Recent
-from xfv_core.models import (
-    FaceEmbedder,
-    check_card,
-    check_embedder,
-    embed_all,
-    load_model,
-    network_class,
-)
+from xfv_core.models import FaceEmbedder, embed_all
+from xfv_core.networks import Networks, RequestError
 from xfv_core.priority import Precedence
 from xfv_core.results import Explanation, Pair, Portrait, Verdict, explanation_of
 from xfv_core.weights.hub import Progress
 from xfv_core.weights.hub import Source as WeightSource
-from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
+from xfv_core.weights.manifest import Manifest, ModelCard
 
 KEEP_SECONDS = 300
 KEEP_RESULTS = 128
+KEEP_PIXELS = 256_000_000  # bytes of decoded photos: seven of 12 megapixels
 CAMERA_SIDE = 320  # px; where a camera's faces are looked for
-
 OWN = "own"  # the name of an operating point that the caller's own threshold makes
 
 
-class RequestError(XfvError):
-    """A model, method, operating point or face that does not exist was asked for."""
-
-
-class Verifier:
+class Verifier(Networks):
     """Loads models once, remembers photos briefly; safe to call from several threads."""
 
     def __init__(
@@ -61,78 +48,41 @@ class Verifier:
         source: WeightSource = "auto",
         device: str | None = None,
         explain_elsewhere: ExplainCrops | None = None,
+        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        """Raises ManifestError or NetworkError for a manifest with an entry that cannot be.
-
-        ``device``: a GPU where there is one, unless given.
+        """``device``: a GPU where there is one, unless given. ``keep_seconds``: how long faces,
+        embeddings and maps are remembered.
 
         ``explain_elsewhere``: `explain.judged.explain_crops` in another process, with the name of a
-        model in the place of the network.
+        model in the place of the network. Raises NetworkError where the manifest names a network
+        that there cannot be.
         """
-        self.manifest = manifest or load_manifest()
-        for card in self.manifest.models.values():
-            check_card(card)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        super().__init__(manifest, source, device)
         self._explain_crops = explain_elsewhere or self._explain_here
-        self._source = source
         self._detector = FaceDetector(self.device)
-        self._models: dict[str, FaceEmbedder] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
+        self.keep_seconds = keep_seconds
+        self._recent = Recent(KEEP_RESULTS, keep_seconds)
+        self._photos = Recent(KEEP_PIXELS, keep_seconds, weigh=lambda photo: photo.pixels.nbytes)
         self._verdicts = Precedence()
 
     def add(self, network: FaceEmbedder, card: ModelCard) -> None:
-        """Take a network of one's own, under the name of its card, in the place of any of that
-        name.
-
-        A module is moved to the verifier's device and frozen; another object stays as it is.
-        Raises NetworkError where it does not embed crops as the card says.
-        """
-        if isinstance(network, torch.nn.Module):
-            network.eval().requires_grad_(False).to(self.device)
-        network.name = card.name
-        check_embedder(network, card)
-        with self._locks[card.name]:
-            self.manifest = replace(self.manifest, models={**self.manifest.models, card.name: card})
-            self._models[card.name] = network
-            self._recent.clear()
-
-    def model(self, name: str, progress: Progress | None = None) -> FaceEmbedder:
-        """The model, loaded at first use; ``progress(done, total)`` counts downloaded bytes."""
-        self.manifest.card(name)
-        with self._locks[name]:  # one a model: a slow download must not hold up the others
-            if name not in self._models:
-                self._models[name] = load_model(
-                    name, manifest=self.manifest, device=self.device, source=self._source,
-                    progress=progress,
-                )  # fmt: skip
-            return self._models[name]
+        super().add(network, card)
+        self._recent.clear()  # of another network of that name
 
     def calibration(self, name: str) -> Calibration | None:
         """The model's calibration, None where nobody has measured one."""
         return self.manifest.card(name).calibration
 
-    def models_for(self, method: str) -> list[str]:
-        """The models that a method can explain, the default first where it is among them."""
-        fits = method_named(method).fits
-        names = [name for name in self.manifest.models if fits(self._kind(name))]
-        return sorted(names, key=lambda name: name != self.manifest.default)
-
-    def methods_for(self, model: str, audience: Audience = "page") -> list[str]:
-        """The methods that can explain a model, of those offered to an audience."""
-        kind = self._kind(model)
-        return [name for name, method in methods(audience).items() if method.fits(kind)]
-
-    def default_model(self, method: str) -> str:
-        """The first of ``models_for``; RequestError where there is none."""
-        names = self.models_for(method)
-        if not names:
-            raise RequestError(f"No model here can be explained by {method}.")
-        return names[0]
+    def photo(self, source: Source) -> Photo:
+        """The decoded photo, remembered by the bytes of its file; raises ImageError."""
+        if not isinstance(source, FILES):
+            return Photo.of(source)
+        data = read(source)
+        return self._photos.get(hashlib.sha256(data).digest(), lambda: Photo.of(data))
 
     def faces(self, source: Source) -> tuple[Photo, tuple[Face, ...]]:
         """The decoded photo and its faces, largest first; raises ImageError or NoFaceError."""
-        photo = source if isinstance(source, Photo) else load_photo(source)
+        photo = self.photo(source)
         return photo, self._recent.get(
             ("faces", photo.digest), lambda: self._detector.detect(photo.pixels)
         )
@@ -315,11 +265,6 @@ class Verifier:
             ("embedding", portrait.identity, network.name),
             lambda: embed_all(network, portrait.tensor()[None], fast=False)[0].cpu().numpy(),
         )
-
-    def _kind(self, name: str) -> FaceEmbedder | type:
-        """A model, or its class where it is not loaded yet."""
-        known = self._models.get(name)
-        return network_class(self.manifest.card(name)) if known is None else known
 
     def _judged(self, pair: Pair, name: str, method: Method, verdict: Verdict) -> Iterator[Judged]:
         """Remembered, or made now; the curves of chance are shared by all methods of a pair."""

@@ -71,10 +71,12 @@ def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
         shutil.copy(examples / name, tmp_path / "photos")
     mine = tmp_path / "weights.json"
     save_manifest(load_manifest(), mine)
-    weights = tmp_path / "xfv_core" / "weights"
-    weights.mkdir(parents=True)
-    for name in ("ecnet.safetensors", "ecnet.parts.json"):
-        shutil.copy(MANIFEST_PATH.parent / "xfv_core" / "weights" / name, weights)
+    weights = load_manifest().card("ecnet").bundled or ""
+    (tmp_path / weights).parent.mkdir(parents=True)
+    shutil.copy(MANIFEST_PATH.parent / weights, tmp_path / weights)
+    shutil.copy(
+        (MANIFEST_PATH.parent / weights).with_suffix(".parts.json"), (tmp_path / weights).parent
+    )
     before = MANIFEST_PATH.read_bytes()
     data = training_folder(tmp_path, [examples / name for name in names])
     command = ["parts", "--data", str(data), "--people", "2", "--store", "--manifest", str(mine)]

@@ -104,6 +104,16 @@ def test_an_option_that_a_method_has_not_is_refused_with_those_it_has(method: st
     assert result.stderr.rstrip().endswith("it has none.")
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("mode=9", "mode is 9; choose from"), ("mode", "takes NAME=VALUE"), ("x=1", "no option 'x'")],
+)
+def test_so_are_values_that_an_option_has_not(option: str, said: str) -> None:
+    result = runner.invoke(app, ["explain", *PHOTOS, "--option", option])
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize(
     ("command", "package"),

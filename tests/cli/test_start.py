@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from xfv_core.cli import app
+from xfv_core.explain import methods
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 PROGRAM = re.compile(r"(?:python -m xfv_core|xfv) (?!…)(.+)")
@@ -69,3 +72,11 @@ def test_every_public_name_is_there() -> None:
     assert set(xfv_core.__all__) <= set(dir(xfv_core))
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         xfv_core.Nothing  # noqa: B018
+
+
+def test_the_methods_command_lists_those_registered_with_their_options() -> None:
+    rows = json.loads(CliRunner().invoke(app, ["methods", "--json"]).stdout)
+    assert [row["name"] for row in rows] == list(methods())
+    (occlusion,) = (row for row in rows if row["name"] == "occlusion")
+    assert {"fast", "standard", "paper"} <= set(occlusion["options"]["preset"])
+    assert "options: none" in CliRunner().invoke(app, ["methods"]).stdout

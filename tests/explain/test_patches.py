@@ -38,8 +38,8 @@ def test_the_pixels_sum_to_the_similarity_above_the_threshold(kind, config) -> N
         for values, map_ in zip(found.shown, (maps.a, maps.b), strict=True):
             assert values.sum() == pytest.approx(total, abs=1e-5)
             assert map_.sum() == pytest.approx(total, abs=1e-5)
-        drawn = maps.shown()
-        assert drawn.a.sum() == pytest.approx(total * found.stride**2, abs=1e-3)
+        shown = maps.shown()
+        assert shown.a.sum() == pytest.approx(total * found.stride**2, abs=1e-3)
 
 
 def test_swapping_the_photos_swaps_the_maps() -> None:

@@ -51,7 +51,7 @@ def test_the_part_network_is_bundled_calibrated_small_and_known(verifier: Verifi
     assert verifier.models_for("parts") == [NAME]
     assert card.bundled and (ROOT / card.bundled).stat().st_size <= BYTE_LIMIT
     assert card.calibration and card.figures.training and card.figures.results and card.parts
-    assert (ROOT / "page" / f"atlas_{NAME}.png").exists()
+    assert (ROOT / "page" / "html" / f"atlas_{NAME}.png").exists()
     atlas = Atlas.from_json(read_pinned(card.parts, ROOT))
     assert len(atlas.channels) == card.config["channels"]
 

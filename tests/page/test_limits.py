@@ -12,8 +12,10 @@ import pytest
 from gradio.data_classes import ImageData
 from gradio.route_utils import StarletteRequest
 
+from page.photo import photo_widget
 from page.server import limits
-from page.widgets import photo_widget
+from xfv_core.explain.fggb import FGGB
+from xfv_core.explain.occlusion import Occlusion
 
 
 def request(host: str, **headers: str) -> Any:
@@ -43,13 +45,11 @@ def test_a_visitor_who_asks_for_too_much_is_told_to_wait() -> None:
 
 def test_the_slowest_maps_use_up_what_is_allowed_sooner() -> None:
     counted = {}
-    for number, asked in enumerate(
-        (("occlusion", "standard"), ("occlusion", "paper"), ("fggb", "fast"))
-    ):
+    for number, asked in enumerate((Occlusion(), Occlusion(preset="paper"), FGGB())):
         visitor, counted[asked] = request(f"1.2.3.{number}"), 0
         with pytest.raises(limits.TooManyError):
             while counted[asked] < 1000:
-                limits.admit_maps(visitor, *asked)
+                limits.admit_maps(visitor, asked)
                 counted[asked] += 1
     most = limits.ALLOWED["maps"].amount
     assert list(counted.values()) == [most, most // 6, most // 2]

@@ -1,4 +1,4 @@
-"""The commands about one pair of photos: verify, explain; and models."""
+"""The commands about one pair of photos: verify, explain; and what there is: models, methods."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from xfv_core.cli.options import (
     Point,
     output,
 )
+from xfv_core.errors import XfvError
 
 if TYPE_CHECKING:
     from xfv_core import Explanation, Verdict
@@ -58,11 +59,13 @@ def explain(
     at: Point = POINT,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
-    method: Annotated[
-        str, typer.Option(help="occlusion, fggb, xssab, patches, parts.")
-    ] = "occlusion",
+    method: Annotated[str, typer.Option(help="Its name; see the methods command.")] = "occlusion",
     preset: Annotated[str, typer.Option(help="Occlusion only: fast, standard or paper.")] = "",
     view: Annotated[str, typer.Option(help="Patches only: evidence or raw.")] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="Another of the method, NAME=VALUE; repeatable."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +84,8 @@ def explain(
     """Why? Maps of one pair, what they show in words, and their measured fidelity."""
     from xfv_core import Verifier
 
-    options = {k: v for k, v in (("preset", preset), ("view", view)) if v}
+    named = [f"{name}={value}" for name, value in (("preset", preset), ("view", view)) if value]
+    options = _options(method, [*named, *(option or ())])
     explanation = Verifier().explained(
         a, b, model=model, operating_point=at, method=method, pick=(face_a - 1, face_b - 1),
         **options,
@@ -117,6 +121,44 @@ def models(as_json: Json = False) -> None:
     for row in rows:
         state = "calibrated" if row["calibrated"] else "not calibrated"
         typer.echo(f"{row['name']:12} {row['title']} · {state} · {row['license']}")
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """The methods of explanation, with their options."""
+    from xfv_core.explain import methods as registered
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "title": method.title,
+            "options": {each.name: list(each.choices) for each in method.options()},
+        }
+        for name, method in registered().items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        options = ", ".join(
+            f"{name} ({', '.join(map(str, choices))})" if choices else name
+            for name, choices in row["options"].items()
+        )
+        typer.echo(f"{row['name']:12} {row['title']} · options: {options or 'none'}")
+
+
+def _options(method: str, given: list[str]) -> dict[str, Any]:
+    """What NAME=VALUE texts mean to the method, which refuses what it does not know itself."""
+    from xfv_core.explain import method_named
+
+    known = {each.name: each for each in method_named(method).options()}
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise XfvError(f"--option takes NAME=VALUE, not {text!r}.")
+        found[name] = known[name].read(value) if name in known else value
+    return found
 
 
 def _write(

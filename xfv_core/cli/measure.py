@@ -123,8 +123,8 @@ def evaluate(
         result.write_text(json.dumps(found, indent=2) + "\n")
     if store:
         known = load_manifest(manifest).card(model).figures.results
-        folder = verifier.manifest.folder
-        keep_figures(model, folder, results={**known, store: _summary(table)})
+        row = {store: _summary(table)}
+        keep_figures(model, verifier.manifest.folder, results={**known, **row})
     typer.echo(json.dumps(table, indent=2) if as_json else _accuracy_sentence(model, table))
 
 
@@ -178,7 +178,7 @@ def parts(
         crops = crops_of_photos(
             files, lambda photo: verifier.central_face(photo, model), size, n=n, seed=seed
         )
-    channels, table = measure_parts(
+    found_by, table = measure_parts(
         network.maps,
         size,
         held_out_people(data, people),
@@ -186,7 +186,7 @@ def parts(
         seed=seed,
     )
     if store:
-        keep_parts(model, channels.to_json(), manifest, table)
+        keep_parts(model, found_by.to_json(), manifest, table)
     if atlas:
         atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
     typer.echo(json.dumps(table["sets"], indent=2))

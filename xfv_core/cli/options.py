@@ -56,7 +56,9 @@ Crops = Annotated[Path, typer.Option("--images", help="Folder or tar of aligned 
 Partial = Annotated[bool, typer.Option(help="Leave out pairs whose photos are absent.")]
 Aligned = Annotated[bool, typer.Option(help="The photos are aligned crops already.")]
 Seed = Annotated[int, typer.Option(help="Of what is sampled.")]
-Store = Annotated[bool, typer.Option("--store", help="Keep it, for the page and the report.")]
+Store = Annotated[
+    bool, typer.Option("--store", help="Keep it, in results/models or beside weights.")
+]
 
 Methods = Annotated[
     list[str] | None,

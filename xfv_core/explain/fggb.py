@@ -52,7 +52,7 @@ class FGGB(Method):
     def maps(
         self, model: FaceModel, pair: Tensor, threshold: float, steps: Steps
     ) -> Iterator[Values]:
-        """``steps`` hears of every 16 channels."""
+        """``steps`` is called after every 16 channels."""
         photos = [pullback(model, x, AT_ONCE) for x in pair]
         margins, done, yielded = channel_margins(photos, threshold), 0, 0  # (D,)
         maps = margins.new_zeros(2, *pair.shape[2:])

@@ -138,7 +138,7 @@ def random_curves(
 ) -> RandomCurves:
     """Chance for the pair ``a``, ``b``, (3,S,S) RGB in [0,1]: both photos under n random fields.
 
-    ``steps`` hears the finished share after every batch.
+    ``steps`` is called with the finished share after every batch.
     """
     order = ranks(random_fields(n, seed, cells), seed)
     hidden = hidden_cells(order)  # (n,11,C,C)

@@ -36,7 +36,6 @@ PRESET_WORDS = {
     "fast": "coarse, twice as quick",
     "standard": "standard",
     "paper": "the authors' recipe, three times the work",
-    "full": "every mask of the recipe's sizes, for studies",
 }
 MODES = {1: "all against all", 2: "one covered, one whole", 3: "both covered alike"}
 SHAPE_WORDS = {shape: f"{shape}s" for shape in SHAPES}
@@ -65,7 +64,7 @@ class Occlusion(Method):
     passes was not needed (0 for networks that are no chain).
     """
 
-    preset: str = option("standard", "detail", PRESET_WORDS)
+    preset: str = option("standard", "detail", PRESET_WORDS, more=("full",))
     mode: int = option(1, "what is compared", MODES)
     shape: str = option("square", "shape of the patches", SHAPE_WORDS)
     fill: str = option("black", "what they show", FILLS)
@@ -98,7 +97,7 @@ class Occlusion(Method):
     def maps(
         self, model: FaceEmbedder, pair: Tensor, threshold: float, steps: Steps
     ) -> Iterator[Values]:
-        """``steps`` hears of every batch."""
+        """``steps`` is called after every batch."""
         for done, total, maps, saved in self._work(model, pair):
             steps(done / total)
             if maps is not None:

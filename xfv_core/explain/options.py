@@ -13,6 +13,7 @@ class Option:
 
     label : a few words.    default : its value unless told otherwise.
     choices : value -> what it does, in words; empty where any value of the default's type goes.
+    more : values that are none of the choices, for studies.
     least, most : bounds of a number.
     offered : to visitors; what is not is for studies.
     """
@@ -21,13 +22,15 @@ class Option:
     label: str
     default: Any
     choices: Mapping[Any, str]
+    more: tuple[Any, ...]
     least: float
     most: float
     offered: bool
 
     def problem(self, value: Any) -> str:
         """What is wrong with a value, as the end of a sentence; empty where nothing is."""
-        if self.choices and value not in list(self.choices):  # it may be unhashable
+        known = [*self.choices, *self.more]
+        if self.choices and value not in known:
             return f"{self.name} is {value!r}; choose from {', '.join(map(str, self.choices))}."
         if not self.choices and not isinstance(value, self._kind):
             return f"{self.name} is {value!r}; it is {self._words}."
@@ -37,7 +40,7 @@ class Option:
 
     def read(self, text: str) -> Any:
         """The value that a text means: ``problem`` says whether there is such a value."""
-        for value in self.choices:
+        for value in (*self.choices, *self.more):
             if str(value) == text:
                 return value
         if isinstance(self.default, bool):
@@ -62,25 +65,27 @@ def option(
     label: str,
     choices: Mapping[Any, str] | None = None,
     *,
+    more: tuple[Any, ...] = (),
     least: float = float("-inf"),
     most: float = float("inf"),
     offered: bool = True,
 ) -> Any:
     """A field of a method that others may list, show and set; see ``Option``."""
-    shown = {"label": label, "choices": choices or {}, "least": least, "most": most}
-    return field(default=default, metadata={"option": {**shown, "offered": offered}})
+    said = {
+        "label": label, "choices": choices or {}, "more": more, "least": least, "most": most,
+        "offered": offered,
+    }  # fmt: skip
+    return field(default=default, metadata={"option": said})
 
 
 def options_of(listed: tuple[Field[Any], ...]) -> tuple[Option, ...]:
     """The options that dataclass fields are; a plain field is one that is not offered."""
-    plain = {
-        "choices": {}, "least": float("-inf"), "most": float("inf"), "offered": False,
-    }  # fmt: skip
+    plain = option(None, "", offered=False).metadata["option"]
     return tuple(
         Option(
             name=each.name,
             default=each.default,
-            **{"label": each.name, **plain, **each.metadata.get("option", {})},
+            **{**plain, "label": each.name, **each.metadata.get("option", {})},
         )
         for each in listed
     )

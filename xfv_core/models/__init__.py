@@ -10,7 +10,6 @@ from importlib.metadata import entry_points
 import torch
 from torch import nn
 
-from xfv_core.errors import XfvError
 from xfv_core.models.base import (
     FaceEmbedder,
     FaceModel,
@@ -20,6 +19,7 @@ from xfv_core.models.base import (
     embed_all,
     register,
 )
+from xfv_core.models.own import NetworkError, check_embedder, own_card
 from xfv_core.weights.hub import Progress, Source, load_tensors
 from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
@@ -30,19 +30,15 @@ __all__ = [
     "NetworkError",
     "SumsOverPatches",
     "architecture_names",
-    "check_card",
     "check_embedder",
     "embed_all",
     "load_model",
     "network_class",
+    "own_card",
     "register",
 ]  # fmt: skip
 
 ENTRY_POINTS = "xfv.networks"  # group of entry points under which other packages announce theirs
-
-
-class NetworkError(XfvError):
-    """An architecture that nobody has registered, or a network that does not embed faces."""
 
 
 def architecture_names() -> tuple[str, ...]:
@@ -54,7 +50,8 @@ def architecture_names() -> tuple[str, ...]:
 def network_class(card: ModelCard) -> type[FaceModel]:
     """The class that an entry's network will be of, which tells its capabilities unloaded.
 
-    Raises NetworkError for an architecture that is not known here.
+    Raises NetworkError for an architecture that is not known here, and for an entry that cannot be
+    of it.
     """
     _discover()
     if card.arch not in architectures():
@@ -62,42 +59,12 @@ def network_class(card: ModelCard) -> type[FaceModel]:
             f"{card.name}: there is no architecture {card.arch!r}; "
             f"choose from {', '.join(architecture_names())}."
         )
-    return architectures()[card.arch].kind(card)
-
-
-def check_card(card: ModelCard) -> None:
-    """Raises NetworkError where an entry names no architecture that is known here, or a ``config``
-    or ``input.size`` that it cannot have."""
-    kind = network_class(card)
+    kind = architectures()[card.arch].kind(card)
     try:
-        size = kind.size_for(card.config)
-    except (XfvError, ValueError, TypeError) as error:
-        raise NetworkError(f"{card.name}: {card.arch!r} cannot have its config: {error}") from error
-    if size is not None and card.input.size != size:
-        raise NetworkError(
-            f"{card.name}: input.size must be {size} for {card.arch!r}, not {card.input.size}."
-        )
-
-
-def check_embedder(network: FaceEmbedder, card: ModelCard) -> None:
-    """Raises NetworkError where a network does not take the crops that its card says, or does not
-    give one unit row of ``embedding_dim`` numbers for each."""
-    size, n = card.input.size, 2
-    grey = torch.linspace(0.2, 0.8, n * 3 * size * size).reshape(n, 3, size, size)
-    try:
-        rows = embed_all(network, grey.to(network.device), fast=False).cpu()
-    except (RuntimeError, ValueError, TypeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkError(f"{card.name} does not take crops of {size} px: {said}") from error
-    if tuple(rows.shape) != (n, network.embedding_dim):
-        raise NetworkError(
-            f"{card.name} gives {tuple(rows.shape)} for {n} crops, not ({n}, "
-            f"{network.embedding_dim})."
-        )
-    if not torch.allclose(rows.float().norm(dim=1), torch.ones(n), atol=1e-3):
-        raise NetworkError(
-            f"{card.name} gives embeddings that are not of length 1: normalise them."
-        )
+        kind.check(card)
+    except ValueError as error:
+        raise NetworkError(f"{card.name}: {error}.") from error
+    return kind
 
 
 def load_model(
@@ -115,7 +82,6 @@ def load_model(
     """
     manifest = manifest or load_manifest()
     card = manifest.card(name)
-    check_card(card)
     kind = network_class(card)
     tensors = load_tensors(card, root=manifest.folder, source=source, progress=progress)
     model = kind.from_card(card, tensors, manifest.folder)

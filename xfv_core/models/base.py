@@ -127,12 +127,11 @@ class FaceModel(nn.Module):
         return cls.from_tensors(tensors, card.config)
 
     @classmethod
-    def size_for(cls, config: Mapping[str, Any]) -> int | None:
-        """Side of the crops that the network of a ``config`` takes, None where only it knows.
-
-        Raises ValueError or TypeError for a config that it cannot have.
-        """
-        return getattr(cls, "input_size", None)
+    def check(cls, card: ModelCard) -> None:
+        """Raises ValueError, one sentence, where an entry cannot be one of this class."""
+        size = getattr(cls, "input_size", card.input.size)
+        if card.input.size != size:
+            raise ValueError(f"input.size must be {size}, not {card.input.size}")
 
     @classmethod
     def kind(cls: type[_F], card: ModelCard) -> type[_F]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from xfv_core.errors import XfvError
 from xfv_core.models.base import FaceModel
 from xfv_core.strict_json import STRICT, Positive, build
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what a first layer takes
 _Model = TypeVar("_Model", bound="TrainedModel")
@@ -73,9 +77,15 @@ class TrainedModel(FaceModel):
         return model.eval().requires_grad_(False)
 
     @classmethod
-    def size_for(cls, config: Mapping[str, Any]) -> int:
-        with torch.device("meta"):  # no memory, no random numbers
-            return cls(cls.config_class.from_dict(config)).input_size
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        try:
+            with torch.device("meta"):  # no memory, no random numbers
+                size = cls(cls.config_class.from_dict(card.config)).input_size
+        except XfvError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        if card.input.size != size:
+            raise ValueError(f"input.size must be {size}, not {card.input.size}")
 
     def folded(self: _Model) -> _Model:
         """A copy for inference with every BN folded into its convolution."""

@@ -163,10 +163,10 @@ class ECNet(TrainedModel):
     """
 
     config_class = ECConfig
+    input_size = INPUT_SIZE
 
     def __init__(self, config: ECConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name)
-        self.input_size = INPUT_SIZE
         self.embedding_dim = config.dim
         self.channels = config.channels
         self.encoder: ECEncoder = ECEncoder(config, folded=folded)
@@ -216,7 +216,7 @@ class PartNet(ECNet):
 
     @classmethod
     def from_card(cls, card: ModelCard, tensors: Mapping[str, Tensor], folder: Path) -> PartNet:
-        assert card.parts is not None
+        assert card.parts is not None  # or ``kind`` had not named this class
         model = cls.from_tensors(tensors, card.config)
         model.measured = Atlas.from_json(read_pinned(card.parts, folder))
         return model

@@ -108,12 +108,12 @@ class PatchFaceModel(TrainedModel):
     """What the three networks share: the encoder and a linear map per position."""
 
     config_class = PatchConfig
+    input_size = INPUT_SIZE
     padded = False
     encoder: PatchEncoder
 
     def __init__(self, config: PatchConfig, *, name: str = "", folded: bool = False) -> None:
         super().__init__(config, name=name)
-        self.input_size = INPUT_SIZE
         self.encoder = PatchEncoder(config, padded=self.padded, folded=folded)
         self.patch_count = self.encoder.grid**2
         maps = torch.randn(self.patch_count, config.local, config.dim)

@@ -1,4 +1,4 @@
-"""Signed maps drawn over photos: values in, pixels out, the photo's lightness kept.
+"""Signed maps as colours over photos: values in, pixels out, the photo's lightness kept.
 
 The blend follows xFace (Knoche et al., arXiv 2211.13735): hue and saturation come from the map's
 colour, lightness from the photo, neutral turns grey.  The paper does it in HSL, where a green and

@@ -19,9 +19,9 @@ def overlay_crop(
     strength: float,
     size: int | None = None,
 ) -> NDArray[np.uint8]:
-    """A crop (S,S,3) under its map (H,W), drawn at ``size`` x ``size`` pixels (default S).
+    """A crop (S,S,3) under its map (H,W), shown at ``size`` x ``size`` pixels (default S).
 
-    Values are enlarged, not colours, and bilinearly: a sharper kernel would overshoot and draw a
+    Values are enlarged, not colours, and bilinearly: a sharper kernel would overshoot and show a
     pink rim around every green patch.
     """
     side = size or crop.shape[0]

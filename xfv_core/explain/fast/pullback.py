@@ -6,6 +6,7 @@ f = z/|z| the normalisation is part of f: v goes on to z as (v - (v·f) f)/|z|.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import singledispatch
@@ -255,5 +256,32 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         if device.type != "cuda":
             yield
             return
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with WITHOUT_TF32:
             yield
+
+
+class _WithoutTF32:
+    """No TF32 in the convolutions while anybody is inside.
+
+    The switch is one for the process: it stays off until the last of several threads has left,
+    and is then as it was before the first came.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = torch.backends.cudnn.allow_tf32
+                torch.backends.cudnn.allow_tf32 = False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.backends.cudnn.allow_tf32 = self._before
+
+
+WITHOUT_TF32 = _WithoutTF32()
