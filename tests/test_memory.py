@@ -136,7 +136,7 @@ def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
     first_in.wait(10)
     threads += [threading.Thread(target=ask)]
     threads[1].start()  # waits for the first
-    while recent.waiting("k") < 2:
+    while recent._turns["k"].wanted < 2:
         pass
     go_on.set()
     threads[0].join()
@@ -150,7 +150,7 @@ def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
 def test_nothing_is_kept_of_a_lock_that_nobody_waits_for() -> None:
     recent = Recent(4, 60)
     recent.get("k", lambda: 1)
-    assert recent.waiting("k") == 0
+    assert not recent._turns
 
 
 def test_changes_by_many_threads_at_once_are_all_kept() -> None:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain import MethodError
-from xfv_core.faces.images import Photo
 from xfv_core.models import FaceModel
 from xfv_core.results import percent
 from xfv_core.verifier import RequestError
@@ -169,7 +168,7 @@ def test_the_shown_photo_and_its_matrix_belong_together(examples: Path) -> None:
     with Image.open(examples / "obama.jpg") as photo:
         large = np.asarray(photo.resize((1920, 2400)))
     verifier = Verifier()
-    portrait = verifier.portrait(Photo(large, (), "large"), "sface")
+    portrait = verifier.portrait(large, "sface")
     shown, matrix = portrait.shown_photo()
     assert max(shown.shape) == 800
     face = portrait.faces[0]

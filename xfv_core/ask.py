@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xfv_core.explain import Method, make_method
-from xfv_core.faces.images import PhotoSource as Source
+from xfv_core.faces.images import PhotoSource
 
-__all__ = ["Ask", "Source"]
+Source = PhotoSource  # of a photo: whatever `Photo.of` takes
 
 
 @dataclass(frozen=True)

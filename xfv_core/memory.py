@@ -74,12 +74,6 @@ class Recent:
         with self._lock:
             self._items.clear()
 
-    def waiting(self, key: Hashable) -> int:
-        """How many threads make the item under ``key`` or wait for it."""
-        with self._lock:
-            turn = self._turns.get(key)
-            return turn.wanted if turn else 0
-
     @contextmanager
     def _turn(self, key: Hashable) -> Iterator[None]:
         """One thread at a time for a key; its lock stays until the last that waits is through."""

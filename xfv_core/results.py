@@ -28,6 +28,20 @@ Surface = Literal["crop", "photo"]
 PictureKind = Literal["png", "jpeg", "webp"]
 
 
+@dataclass(frozen=True)
+class FoundFace:
+    """One face of a photo, for answers in JSON.
+
+    ``box``: edges x0, y0, x1, y1 in pixels of the photo as it was read (turned upright by its EXIF,
+    at most ``faces.decode.LONG_SIDE`` px long); it may reach beyond the photo. ``probability``: the
+    detector's, in [0,1]. ``turn``: quarter turns that bring the face upright, as in `Face`.
+    """
+
+    box: tuple[float, ...]
+    probability: float
+    turn: int
+
+
 @dataclass(frozen=True, eq=False)
 class Portrait:
     """One photo, the face chosen in it and the crop one model sees."""
@@ -44,18 +58,20 @@ class Portrait:
         return self.photo.digest, self.chosen, landmarks.tobytes()
 
     @property
+    def found(self) -> tuple[FoundFace, ...]:
+        """All faces of the photo, in the order by which one is chosen: the largest first."""
+        return tuple(
+            FoundFace(tuple(round(edge, 1) for edge in f.box.tolist()), f.probability, f.turn)
+            for f in self.faces
+        )
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about this photo, a sentence each."""
         n = len(self.faces)
         which = "the largest" if self.chosen == 0 else f"number {self.chosen + 1} by size"
         several = (f"{n} faces found; {which} is compared.",) if n > 1 else ()
         return (*self.photo.notes, *several, *self.faces[self.chosen].warnings)
-
-    @property
-    def boxes(self) -> tuple[Box, ...]:
-        """Of all faces, in the order of ``faces``, to a tenth of a pixel."""
-        rows = (tuple(face.box.astype(float).round(1).tolist()) for face in self.faces)
-        return tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in rows)
 
     def tensor(self) -> Tensor:
         """The crop as (3,S,S) float32 RGB in [0,1]."""
@@ -79,7 +95,6 @@ class Portrait:
 
 
 Pair = tuple[Portrait, Portrait]
-Box = tuple[float, float, float, float]  # edges x0, y0, x1, y1 in px of the photo
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,8 @@ class Verdict:
     similarity >= threshold. ``probability_same`` (equal priors) is None for a model without
     calibration; ``confidence`` is the probability of the verdict given, None where the operating
     point gives a verdict that the probability does not support. ``faces``: which face of each
-    photo, 0 the largest; ``boxes``: of each photo those of all its faces, the largest first.
+    photo, 0 the largest. ``found``: all faces of each photo in that order, empty where only crops
+    were compared.
     """
 
     similarity: float
@@ -104,7 +120,7 @@ class Verdict:
     calibrated: bool
     faces: tuple[int, int]
     notes: tuple[str, ...]
-    boxes: tuple[tuple[Box, ...], tuple[Box, ...]] = ((), ())
+    found: tuple[tuple[FoundFace, ...], tuple[FoundFace, ...]] = ((), ())
 
     @property
     def words(self) -> str:

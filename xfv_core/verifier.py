@@ -199,7 +199,7 @@ class Verifier(Networks):
             calibrated=calibration is not None,
             faces=(pair[0].chosen, pair[1].chosen),
             notes=tuple(notes),
-            boxes=(pair[0].boxes, pair[1].boxes),
+            found=(pair[0].found, pair[1].found),
         )
 
     def explain(

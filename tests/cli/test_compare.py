@@ -102,7 +102,8 @@ def test_the_face_that_is_asked_for_is_compared(two_people: Path, examples: Path
 
 def test_the_answer_lists_every_face_with_its_box(two_people: Path, examples: Path) -> None:
     command = ["verify", str(two_people), str(examples / "biden.jpg")]
-    (obama, biden), (alone,) = json.loads(runner.invoke(app, [*command, "--json"]).stdout)["boxes"]
+    answer = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
+    (obama, biden), (alone,) = ([face["box"] for face in found] for found in answer["found"])
     assert obama[2] < biden[0] < biden[2] and alone[1] < alone[3]
     assert "note: --face-a chooses: 1 at x " in runner.invoke(app, command).stderr
 

@@ -181,10 +181,12 @@ def _say_notes(verdict: Verdict) -> None:
     """On stderr: the notes, and where there was a choice of faces, what it is."""
     for note in verdict.notes:
         typer.echo(f"note: {note}", err=True)
-    for side, boxes in zip("ab", verdict.boxes, strict=True):
-        if len(boxes) > 1:
+    for side, found in zip("ab", verdict.found, strict=True):
+        if len(found) > 1:
             places = ", ".join(
-                f"{number} at x {x0:.0f} to {x1:.0f}, y {y0:.0f} to {y1:.0f}"
-                for number, (x0, y0, x1, y1) in enumerate(boxes, start=1)
+                "{} at x {:.0f} to {:.0f}, y {:.0f} to {:.0f}".format(
+                    number, *(face.box[edge] for edge in (0, 2, 1, 3))
+                )
+                for number, face in enumerate(found, start=1)
             )
             typer.echo(f"note: --face-{side} chooses: {places} px.", err=True)
