@@ -19,8 +19,8 @@ from xfv_core.evaluation.maps.fidelity import (
     measure_fidelity,
     summarise,
 )
-from xfv_core.evaluation.maps.rows import read_rows
-from xfv_core.evaluation.maps.study import Study, StudyError
+from xfv_core.evaluation.maps.rows import RowsError, read_rows
+from xfv_core.evaluation.maps.study import Study
 from xfv_core.explain.base import Cost, Maps
 from xfv_core.explain.fidelity import area
 
@@ -95,7 +95,7 @@ def test_the_size_of_the_cells_is_part_of_the_measurement(tmp_path: Path) -> Non
     assert "7 x 7 cells" in found[7]["protocol"] and "14 x 14 cells" in found[14]["protocol"]
     assert "--cells 7" in found[7]["command"] and "--cells" not in found[14]["command"]
     assert found[7]["methods"]["xssab"] != found[14]["methods"]["xssab"]
-    with pytest.raises(StudyError, match="another measurement"):
+    with pytest.raises(RowsError, match="another measurement"):
         measure_fidelity(study, tmp_path / "7", cells=14)
 
 

@@ -11,7 +11,7 @@ impostor pairs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class PairRow:
     genuine: bool
     chance: Sequence[float]
     methods: Mapping[str, Judged]
-    agreement: Mapping[str, float | None]
+    agreement: Mapping[str, float | None] = field(default_factory=dict)
     __pydantic_config__ = STRICT
 
 

@@ -51,7 +51,8 @@ def append(file: Any, row: Any) -> None:
 
 def keep_rows(out: Path, file: Path) -> None:
     """All rows of a folder, with its settings, as one Parquet file."""
-    table = pa.Table.from_pylist(list(known_rows(out).values()))
+    rows = [{k: v for k, v in row.items() if v != {}} for row in known_rows(out).values()]
+    table = pa.Table.from_pylist(rows)  # Parquet has no objects without keys
     told = json.dumps(settings_of(out)).encode()
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
@@ -116,8 +117,10 @@ def _parquet_rows(file: Path) -> list[Plain]:
     """A method that a pair lacks is null in its row, and left out here."""
     rows: list[Plain] = pq.read_table(file).to_pylist() if file.exists() else []
     for row in rows:
-        if "methods" in row:
-            row["methods"] = {k: v for k, v in row["methods"].items() if v is not None}
+        for key in NESTED:
+            if key in row:
+                row[key] = row[key] or {}
+        row["methods"] = {k: v for k, v in row["methods"].items() if v is not None}
     return rows
 
 
