@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 SHARED = ("accelerate",)  # packages of what runs over several processes
-Skip = Annotated[int, typer.Option(help="Leave out the first pairs drawn: measured before.")]
-Into = Annotated[
-    Path | None, typer.Option(help="Result of the same pairs that new methods are added to.")
-]
 
 
 @app.command()
@@ -49,33 +44,26 @@ def fidelity(
     on: On = "genuine",
     kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
     n: Count = 200,
-    skip: Skip = 0,
     seed: Seed = 0,
     out: Rows = Path("runs/fidelity"),
     result: Result = None,
-    onto: Annotated[Path | None, typer.Option(help="Result of the pairs of --skip.")] = None,
-    into: Into = None,
     cells: Annotated[
         int | None, typer.Option(help="Per side, that are hidden at once; 14 unless given.")
     ] = None,
 ) -> None:
     """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost.
 
-    --skip 100 --n 150 --onto RESULT goes on from a result of 100 pairs, on any machine.
+    With a larger --n, or another --method, it goes on from the rows in --out, or else from those
+    kept with --result.
     """
     needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.fidelity import measure_fidelity, summarise
-    from xfv_core.evaluation.maps.joined import joined
     from xfv_core.explain.fidelity import CELLS
 
-    def summed(rows: Path) -> dict[str, Any]:
-        found = summarise(rows)
-        return joined(json.loads(onto.read_text()), found) if onto else found
-
-    study = replace(_study(model, pairs, images, method, on, n, seed), skip=skip)
+    study = _study(model, pairs, images, method, on, n, seed)
     _over_processes(
         lambda **shared: measure_fidelity(study, out, kind=kind, cells=cells or CELLS, **shared),
-        _added(summed, into),
+        summarise,
         out,
         result,
     )
@@ -92,19 +80,13 @@ def patch_lfw(
     seed: Seed = 0,
     out: Rows = Path("runs/patch-lfw"),
     result: Result = None,
-    into: Into = None,
 ) -> None:
     """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
     needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.patch_lfw import measure_patches, summarise
 
     study = _study(model, pairs, images, method, on, n, seed)
-    _over_processes(
-        lambda **shared: measure_patches(study, out, **shared),
-        _added(summarise, into),
-        out,
-        result,
-    )
+    _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, result)
 
 
 @app.command()
@@ -152,28 +134,31 @@ def _study(
     )
 
 
-def _added(
-    summarise: Callable[[Path], dict[str, Any]], into: Path | None
-) -> Callable[[Path], dict[str, Any]]:
-    """``summarise``, and what it finds added to the result in ``into``, where one is given."""
-    from xfv_core.evaluation.maps.joined import added
-
-    if into is None:
-        return summarise
-    return lambda rows: added(json.loads(into.read_text()), summarise(rows))
-
-
 def _over_processes(
     measure: Callable[..., None],
     summarise: Callable[[Path], dict[str, Any]],
     out: Path,
     result: Path | None,
 ) -> None:
-    """This process's share of the work; the first one then sums up what all of them found."""
+    """This process's share of the work; the first one then sums up the rows of all of them.
+
+    The rows are kept beside ``result``, in ``rows/``, and gone on from where ``out`` is empty.
+    """
+    from xfv_core.evaluation.maps.rows import ROWS, keep_rows, take_up
     from xfv_core.evaluation.processes import over_processes
 
-    if over_processes(measure, "pair"):
-        text = json.dumps(summarise(out), indent=2) + "\n"
+    kept = result.parent / "rows" / f"{result.stem}.parquet" if result else out / ROWS
+
+    def work(**shared: Any) -> None:
+        take_up(out, kept)
+        measure(**shared)
+
+    if over_processes(work, "pair"):
+        keep_rows(out, kept)
+        summary = summarise(out)
+        if result:
+            summary["rows"] = f"rows/{kept.name}"
+        text = json.dumps(summary, indent=2) + "\n"
         for file in {out / "summary.json", result or out / "summary.json"}:
             file.write_text(text)
         typer.echo(text)

@@ -19,6 +19,8 @@ from xfv_core.weights.hub import WeightsError
 if TYPE_CHECKING:  # its package brings torchvision, seconds that only this network should cost
     from facenet_pytorch import InceptionResnetV1
 
+    from xfv_core.weights.manifest import ModelCard
+
 
 @register("inception_resnet_v1")
 class FaceNet(FaceModel):
@@ -33,6 +35,12 @@ class FaceNet(FaceModel):
         super().__init__()
         self.network = _fold(network.eval()).to(memory_format=torch.channels_last)
         self.requires_grad_(False).eval()
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        if card.config:
+            raise ValueError(f"it has no settings, but {list(card.config)} are given")
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> FaceNet:

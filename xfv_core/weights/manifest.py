@@ -208,7 +208,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
 
     Raises ManifestError with file, place and reason, one sentence.
     """
-    folder = ROOT if path is None else path.parent
+    folder = ROOT if path in (None, MANIFEST_PATH) else path.parent
     path = path or MANIFEST_PATH
     try:
         file = strict_json.build(_File, _named(strict_json.parse(path.read_text("utf-8"))))
