@@ -23,9 +23,6 @@ class Coarse(Small):
         weights = torch.randn(192, 5, generator=torch.Generator().manual_seed(4))
         return functional.normalize(means @ weights, dim=1)
 
-    def chain(self) -> None:
-        """The layers of ``Small`` are not what is computed here."""
-
 
 def test_xface_written_out_gives_the_maps_of_our_paper_preset() -> None:
     model, seen = Coarse(), []
