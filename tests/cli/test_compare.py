@@ -102,9 +102,9 @@ def test_the_face_that_is_asked_for_is_compared(two_people: Path, examples: Path
 
 def test_the_answer_lists_every_face_with_its_box(two_people: Path, examples: Path) -> None:
     command = ["verify", str(two_people), str(examples / "biden.jpg")]
-    answer = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
-    (obama, biden), (alone,) = ([face["box"] for face in found] for found in answer["found"])
-    assert obama[2] < biden[0] < biden[2] and alone[1] < alone[3]
+    (obama, biden), (alone,) = json.loads(runner.invoke(app, [*command, "--json"]).stdout)["found"]
+    assert obama["box"][2] < biden["box"][0] < biden["box"][2]
+    assert alone["box"][1] < alone["box"][3] and 0.9 < alone["probability"] <= 1
     assert "note: --face-a chooses: 1 at x " in runner.invoke(app, command).stderr
 
 

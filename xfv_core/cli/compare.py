@@ -181,12 +181,11 @@ def _say_notes(verdict: Verdict) -> None:
     """On stderr: the notes, and where there was a choice of faces, what it is."""
     for note in verdict.notes:
         typer.echo(f"note: {note}", err=True)
-    for side, found in zip("ab", verdict.found, strict=True):
-        if len(found) > 1:
+    for side, faces in zip("ab", verdict.found, strict=True):
+        if len(faces) > 1:
             places = ", ".join(
-                "{} at x {:.0f} to {:.0f}, y {:.0f} to {:.0f}".format(
-                    number, *(face.box[edge] for edge in (0, 2, 1, 3))
-                )
-                for number, face in enumerate(found, start=1)
+                f"{number} at x {x0:.0f} to {x1:.0f}, y {y0:.0f} to {y1:.0f}"
+                for number, face in enumerate(faces, start=1)
+                for x0, y0, x1, y1 in [face.box]
             )
             typer.echo(f"note: --face-{side} chooses: {places} px.", err=True)

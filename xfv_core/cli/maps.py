@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xfv_core.cli.options import (
-    METHODS,
     MODEL,
     PAIRS,
     Count,
@@ -121,12 +120,11 @@ def _study(
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    own = [name for name in ("patches", "parts") if model in verifier.models_for(name)]
     return Study(
         verifier.model(model),
         fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
         images,
-        methods or [*METHODS, *own],
+        methods or verifier.studied(model),
         threshold=calibration.point("balanced").threshold,
         decide_at=calibration.point("eer").threshold,
         which=on,

@@ -17,8 +17,6 @@ from xfv_core.errors import XfvError
 MODEL = "sface"
 POINT = "balanced"
 PAIRS = "lfw"
-METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
-           "random")  # fmt: skip
 PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 

@@ -13,7 +13,7 @@ SERVED = (
     "requirements.txt", "weights.json", "results/models/*.json", "app.py",
     "page/**/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
 )  # fmt: skip
-LEFT_OUT = ("training", "evaluation", "__pycache__")  # what the page never reads
+LEFT_OUT = {"training", "evaluation", "__pycache__"}  # folders that the page never reads
 
 
 def space_files(root: Path = ROOT) -> list[str]:
@@ -25,7 +25,7 @@ def space_files(root: Path = ROOT) -> list[str]:
         files = [path.relative_to(root) for path in root.glob(pattern) if path.is_file()]
         if not files:
             raise PublishError(f"{root} has no {pattern}: publish from a whole copy of the code.")
-        found |= {path.as_posix() for path in files if not {*path.parts} & {*LEFT_OUT}}
+        found |= {path.as_posix() for path in files if not {*path.parts} & LEFT_OUT}
     return sorted(found)
 
 
