@@ -12,12 +12,13 @@ from xfv_core.evaluation.speed.peers import Pair, plain_xface
 from xfv_core.explain.base import smooth
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.xssab import XSSAB
+from xfv_core.models.base import FaceModel
 
 
-class Coarse(Small):
-    """112 px photos, of which it sees 8 x 8 means."""
+class Coarse(FaceModel):
+    """112 px photos, of which it sees 8 x 8 means; no chain of layers."""
 
-    input_size = 112
+    name, input_size, embedding_dim = "coarse", 112, 5
 
     def embed(self, x: Tensor) -> Tensor:
         means = functional.avg_pool2d(x - 0.4, 14).flatten(1)  # (B, 192)
