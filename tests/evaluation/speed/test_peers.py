@@ -20,10 +20,6 @@ class Coarse(FaceModel):
 
     name, input_size, embedding_dim = "coarse", 112, 5
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))  # says where the network is
-
     def embed(self, x: Tensor) -> Tensor:
         means = functional.avg_pool2d(x - 0.4, 14).flatten(1)  # (B, 192)
         weights = torch.randn(192, 5, generator=torch.Generator().manual_seed(4))
