@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xfv_core.explain.baselines import RandomMap
 
 from tests.evaluation.noise import noise_pairs
 from tests.explain.test_fidelity import OneCell
@@ -28,6 +27,7 @@ from xfv_core.evaluation.maps.study import (
 )
 from xfv_core.explain import Method, MethodError
 from xfv_core.explain.occlusion import Occlusion
+from xfv_core.explain.random_map import RandomMap
 
 
 @dataclass(frozen=True)
