@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from tests.evaluation.speed.test_bench import Small, photos
@@ -16,7 +16,7 @@ from xfv_core.models.base import FaceModel
 
 
 class Coarse(FaceModel):
-    """112 px photos, of which it sees 8 x 8 means; no chain of layers."""
+    """112 px photos, of which it sees 8 x 8 means."""
 
     name, input_size, embedding_dim = "coarse", 112, 5
 
