@@ -3,7 +3,6 @@ xfv_core."""
 
 import os
 import tempfile
-from pathlib import Path
 
 from xfv_core.faces.images import limit_pillow
 
@@ -14,10 +13,3 @@ os.environ["GRADIO_TEMP_DIR"] = FOLDER.name
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 limit_pillow()  # Gradio opens pictures of strangers too
-
-ASSETS = Path(__file__).parent / "html"
-STYLE = (ASSETS / "page.css").read_text(encoding="utf-8")
-FRAME = (ASSETS / "frame.css").read_text(encoding="utf-8")
-SCRIPTS = tuple(
-    (ASSETS / name).read_text(encoding="utf-8") for name in ("patches.js", "parts.js", "link.js")
-)

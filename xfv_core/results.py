@@ -25,7 +25,7 @@ PHOTO_SHOWN = 800  # px on the long side
 
 Side = Literal["a", "b"]
 Surface = Literal["crop", "photo"]
-PictureKind = Literal["png", "jpeg"]
+PictureKind = Literal["png", "jpeg", "webp"]
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,10 @@ class Explanation:
         on: Surface = "crop",
         strength: float = 0.85,
     ) -> bytes:
-        """Both overlays, legend, verdict and description as one picture file."""
+        """Both overlays, legend, verdict, notes and description as one picture file."""
         a, b = (self.overlay(side, on=on, strength=strength) for side in ("a", "b"))
-        caption = f"{self.verdict.sentence} {self.sentence}"
+        notes = "".join(f"\n{note}" for note in self.verdict.notes)
+        caption = f"{self.verdict.sentence} {self.sentence}{notes}"
         return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
 
     def to_dict(self) -> dict[str, Any]:

@@ -48,8 +48,10 @@ class Verifier(Networks):
         source: WeightSource = "auto",
         device: str | None = None,
         explain_elsewhere: ExplainCrops | None = None,
+        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        """``device``: a GPU where there is one, unless given.
+        """``device``: a GPU where there is one, unless given. ``keep_seconds``: how long faces,
+        embeddings and maps are remembered.
 
         ``explain_elsewhere``: `explain.judged.explain_crops` in another process, with the name of a
         model in the place of the network. Raises NetworkError where the manifest names a network
@@ -58,8 +60,9 @@ class Verifier(Networks):
         super().__init__(manifest, source, device)
         self._explain_crops = explain_elsewhere or self._explain_here
         self._detector = FaceDetector(self.device)
-        self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
-        self._photos = Recent(KEEP_PIXELS, KEEP_SECONDS, weigh=lambda photo: photo.pixels.nbytes)
+        self.keep_seconds = keep_seconds
+        self._recent = Recent(KEEP_RESULTS, keep_seconds)
+        self._photos = Recent(KEEP_PIXELS, keep_seconds, weigh=lambda photo: photo.pixels.nbytes)
         self._verdicts = Precedence()
 
     def add(self, network: FaceEmbedder, card: ModelCard) -> None:
