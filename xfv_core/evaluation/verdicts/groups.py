@@ -80,6 +80,13 @@ def measure_groups(
     return found
 
 
+def tested_photos(rows: Rows, most: int = 400, seed: int = 0) -> list[int]:
+    """Index of every photo that ``measure_groups`` looks at, of all rows of the table."""
+    rng = np.random.default_rng(seed)
+    drawn = (_draw(cell, most, rng) for _, cell in cells(_complete(rows)))
+    return sorted({int(row["index"]) for cell in drawn for row in cell})
+
+
 def cells(rows: Rows) -> Iterator[tuple[str, Rows]]:
     """Adults mixed, adults by group and gender, everybody by age and gender; of ``FEWEST`` or
     more."""
@@ -134,10 +141,15 @@ def _cell(
 def _labelled(folder: Path) -> Rows:
     try:
         with (folder / "faces_train.csv").open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["set"] == SET]
+            return _complete(list(csv.DictReader(file)))
     except (OSError, KeyError) as error:
         raise GroupsError(f"{folder} has no faces_train.csv that can be read.") from error
-    return [row for row in rows if row["age"] and row["gender"] and row["group"]]
+
+
+def _complete(rows: Rows) -> Rows:
+    """The photos of the set whose three labels are known, in the order of the table."""
+    known = ("age", "gender", "group")
+    return [row for row in rows if row["set"] == SET and all(row[key] for key in known)]
 
 
 def _aged(row: Mapping[str, str], ages: tuple[int, int]) -> bool:
