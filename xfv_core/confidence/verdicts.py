@@ -121,9 +121,7 @@ WORDS = {  # measure -> (what a low value is, what a high one is)
 }
 
 
-def _move(
-    curve: PairCurve, name: str, by: float, photos: tuple[Measures, Measures]
-) -> Move:
+def _move(curve: PairCurve, name: str, by: float, photos: tuple[Measures, Measures]) -> Move:
     usual = next(term.usual for term in curve.terms if term.measure == name)
     values = [float(getattr(photo, name)) for photo in photos]
     away = [value - usual for value in values]

@@ -125,9 +125,7 @@ def _balanced(block: Block) -> Floats:
     return w
 
 
-def _maximum_likelihood(
-    s: Floats, y: Labels, z: Floats, weights: Floats
-) -> tuple[Floats, Floats]:
+def _maximum_likelihood(s: Floats, y: Labels, z: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """ln κ's and θ's coefficients, the constants first, for standardised and then for plain z."""
     spread = z.std(0) + 1e-9
     x = np.column_stack([np.ones(len(z)), z / spread])
