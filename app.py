@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from page import FRAME, SCRIPTS, STYLE
+from page.html import FRAME, SCRIPTS, STYLE
 from page.server.door import SERVING
 from page.tabs.explorer import BUNDLED
 from page.whole import THEME, build

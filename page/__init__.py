@@ -3,7 +3,8 @@ xfv_core."""
 
 import os
 import tempfile
-from pathlib import Path
+
+from xfv_core.faces.images import limit_pillow
 
 # Uploads and results live in a folder of our own that goes when the server goes. Gradio reads both
 # settings when it is imported.
@@ -11,9 +12,4 @@ FOLDER = tempfile.TemporaryDirectory(prefix="xfv-")
 os.environ["GRADIO_TEMP_DIR"] = FOLDER.name
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-ASSETS = Path(__file__).parent / "html"
-STYLE = (ASSETS / "page.css").read_text(encoding="utf-8")
-FRAME = (ASSETS / "frame.css").read_text(encoding="utf-8")
-SCRIPTS = tuple(
-    (ASSETS / name).read_text(encoding="utf-8") for name in ("patches.js", "parts.js", "link.js")
-)
+limit_pillow()  # Gradio opens pictures of strangers too

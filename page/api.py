@@ -5,25 +5,30 @@ Names, parameters and the keys of the answers stay as they are within a major ve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
+from page.photo import Upload, photo_widget
 from page.server.folder import new_folder
 from page.server.limits import admit, admit_maps
-from page.widgets import MAPS, VERDICTS, Upload, in_words, photo_widget, verifier
-from xfv_core import XfvError
+from page.widgets import MAPS, VERDICTS, in_words, verifier
+from xfv_core import Ask, XfvError
+from xfv_core.explain import method_named
 from xfv_core.explain.masks import OFFERED
 from xfv_core.explain.occlusion import Occlusion
-
-METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
 
 
 @in_words
 def verify(
-    photo_a: Upload, photo_b: Upload, model: str, point: str, request: gr.Request
+    photo_a: Upload,
+    photo_b: Upload,
+    model: str,
+    point: str,
+    face_a: int,
+    face_b: int,
+    request: gr.Request,
 ) -> dict[str, Any]:
     """Do two photos show the same person? The verdict and its calibrated probability.
 
@@ -32,14 +37,16 @@ def verify(
         photo_b: another one.
         model: a name that the tool models gives, or empty for the default.
         point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
+        face_a: which face of the first photo, 1 the largest.
+        face_b: which face of the second photo.
 
     Returns:
         same (bool), similarity (cosine), threshold, probability_same (at equal odds), confidence
-        (null where rule and probability disagree), notes and more.
+        (null where rule and probability disagree), notes, all faces found and more.
     """
     admit(request, "verdict")
-    pair = both(photo_a, photo_b)
-    return asdict(verifier.verify(*pair, model=model or None, operating_point=point))
+    photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
+    return asdict(verifier.answer(Ask(photos, pick, model or None, point)))
 
 
 @in_words
@@ -50,6 +57,8 @@ def explain(
     model: str,
     point: str,
     detail: str,
+    face_a: int,
+    face_b: int,
     request: gr.Request,
 ) -> tuple[dict[str, Any], str]:
     """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
@@ -61,18 +70,18 @@ def explain(
         model: a name that the tool models gives, or empty for the method's own network.
         point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
         detail: of occlusion maps: fast, standard or paper.
+        face_a: which face of the first photo, 1 the largest.
+        face_b: which face of the second photo.
 
     Returns:
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
     """
-    occluded = one_of(METHODS, method) == "occlusion"
-    options = {"preset": one_of(OFFERED, detail)} if occluded else {}
-    admit_maps(request, method, detail)
-    found = verifier.explained(
-        *both(photo_a, photo_b), model=model or None, operating_point=point,
-        method=method, **options,
-    )  # fmt: skip
+    options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
+    admit_maps(request, method_named(method, "api").having(**options))
+    photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
+    ask = Ask(photos, pick, model or None, point, None, method, options)
+    *_, found = verifier.reasons(ask)
     picture = new_folder() / "maps.png"
     picture.write_bytes(found.figure("png"))
     return found.to_dict(), str(picture)
@@ -86,7 +95,7 @@ def models() -> list[dict[str, Any]]:
             "title": card.title,
             "license": card.license,
             "calibrated": card.calibration is not None,
-            "methods": [method for method in METHODS if card.name in verifier.models_for(method)],
+            "methods": list(verifier.methods_for(card.name, "api")),
         }
         for card in verifier.manifest.models.values()
     ]
@@ -99,10 +108,10 @@ def both(photo_a: Upload, photo_b: Upload) -> tuple[str | bytes, str | bytes]:
     return photo_a, photo_b
 
 
-def one_of(names: Sequence[str], name: str) -> str:
-    """The name; XfvError where it is none of those, as baselines are none of the methods."""
-    if name not in names:
-        raise XfvError(f"There is no {name!r} here; choose from {', '.join(names)}.")
+def offered_detail(name: str) -> str:
+    """The name; XfvError where it is no detail that visitors are offered."""
+    if name not in OFFERED:
+        raise XfvError(f"There is no detail {name!r} here; choose from {', '.join(OFFERED)}.")
     return name
 
 
@@ -114,9 +123,11 @@ def api() -> None:
         model = gr.Textbox("", label="model")
         method, point = gr.Textbox("occlusion", label="method"), gr.Textbox("balanced", label="at")
         detail = gr.Textbox(Occlusion.preset, label="detail")
+        faces = [gr.Number(1, precision=0, label=f"face_{side}") for side in "ab"]
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
-    ask.click(verify, [*photos, model, point], said, api_name="verify", **{**VERDICTS, **public})
-    ask.click(explain, [*photos, method, model, point, detail], [said, picture], api_name="explain",
-              **{**MAPS, **public})  # fmt: skip
-    ask.click(models, None, said, api_name="models", **{**VERDICTS, **public})
+    verdicts, maps = {**VERDICTS, **public}, {**MAPS, **public}
+    for_maps = [*photos, method, model, point, detail, *faces]
+    ask.click(verify, [*photos, model, point, *faces], said, api_name="verify", **verdicts)
+    ask.click(explain, for_maps, [said, picture], api_name="explain", **maps)
+    ask.click(models, None, said, api_name="models", **verdicts)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from page import ASSETS
-from page import html as render
 from page.api import api
+from page.html import FOLDER
+from page.html.models import models
+from page.html.words import header, limits
 from page.server.folder import KEEP_SECONDS, SWEEP_SECONDS
+from page.server.gradio_patches import patch_gradio, patch_queue
 from page.server.inputs import Page
-from page.tabs.explorer import BUNDLED, explorer
+from page.tabs.explorer import BUNDLED, explorer, readable
 from page.tabs.live import live_camera
 from page.tabs.two_photos import two_photos
 from page.widgets import verifier
@@ -27,22 +29,29 @@ THEME = gr.themes.Base(
 
 def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
     """The page. ``galleries``: folders or data sets on the Hub that the Explorer offers."""
+    patch_gradio()
     swept = (SWEEP_SECONDS, KEEP_SECONDS)
     with Page(title=TITLE, analytics_enabled=False, delete_cache=swept) as blocks:
         api()  # first, so that its endpoints get the names they ask for
-        gr.HTML(render.HEADER)
+        gr.HTML(header())
         with gr.Tabs(elem_id="jobs"):
             with gr.Tab("Two photos"):
                 two_photos(blocks)
-            with gr.Tab("Live camera"):
-                live_camera()
-            with gr.Tab("Explorer"):
-                explorer(galleries)
+            if verifier.models_for("patches"):
+                with gr.Tab("Live camera"):
+                    live_camera()
+            if sources := readable(galleries):
+                with gr.Tab("Explorer"):
+                    explorer(sources)
             with gr.Tab("Models"):
-                atlases = {
-                    name: (ASSETS / f"atlas_{name}.png").read_bytes()
-                    for name in verifier.models_for("parts")
-                }
-                gr.HTML(render.models(verifier.manifest, atlases))
-        gr.HTML(render.limits(verifier.manifest.card(verifier.manifest.default)))
-    return blocks.queue(default_concurrency_limit=2, max_size=32)
+                gr.HTML(models(verifier.manifest, atlases()))
+        gr.HTML(limits(verifier.manifest.card(verifier.manifest.default)))
+    blocks.queue(default_concurrency_limit=2, max_size=32)
+    patch_queue(blocks)
+    return blocks
+
+
+def atlases() -> dict[str, bytes]:
+    """By model, a picture of what its channels find, where one was made."""
+    files = {name: FOLDER / f"atlas_{name}.png" for name in verifier.models_for("parts")}
+    return {name: file.read_bytes() for name, file in files.items() if file.exists()}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import Any
 
 from xfv_core.explain import Method, make_method
-from xfv_core.faces.images import Photo
+from xfv_core.faces.images import PhotoSource
 
-Source = Photo | bytes | str | PathLike[str]
+Source = PhotoSource  # of a photo: whatever `Photo.of` takes
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,12 @@ def verdict_on(
         for side, portrait in zip(("First", "Second"), pair, strict=True)
         for note in portrait.notes
     ]
-    faces = (pair[0].chosen, pair[1].chosen)
     calibration = card.calibration
     if calibration and calibration.conditional and seen:
         found = decide_pair(calibration.conditional, similarity, seen, rule, threshold)
         name = rule if threshold is None else OWN
-        return _conditional(card, calibration, similarity, found, name, faces, notes, seen)
-    return _plain(card, similarity, rule, threshold, faces, notes)
+        return _conditional(card, calibration, similarity, found, name, pair, notes, seen)
+    return _plain(card, similarity, rule, threshold, pair, notes)
 
 
 def _plain(
@@ -56,7 +55,7 @@ def _plain(
     similarity: float,
     rule: str,
     threshold: float | None,
-    faces: tuple[int, int],
+    pair: Pair,
     notes: list[str],
 ) -> Verdict:
     """By the similarity alone."""
@@ -78,7 +77,8 @@ def _plain(
         operating_point=name,
         model=card.name,
         calibrated=calibration is not None,
-        faces=faces,
+        faces=(pair[0].chosen, pair[1].chosen),
+        found=(pair[0].found, pair[1].found),
         notes=tuple(notes),
         answer="same" if same else "different",
         likelihood_ratio=lr,
@@ -93,7 +93,7 @@ def _conditional(
     similarity: float,
     found: PairDecision,
     rule: str,
-    faces: tuple[int, int],
+    pair: Pair,
     notes: list[str],
     seen: Seen,
 ) -> Verdict:
@@ -109,7 +109,8 @@ def _conditional(
         operating_point=rule,
         model=card.name,
         calibrated=True,
-        faces=faces,
+        faces=(pair[0].chosen, pair[1].chosen),
+        found=(pair[0].found, pair[1].found),
         notes=(*notes, *found.notes),
         answer=found.answer,
         usual_threshold=found.usual,

@@ -21,11 +21,12 @@ from xfv_core.faces.images import load_photo
 from xfv_core.memory import Recent
 from xfv_core.overlay import overlay_crop, shared_scale
 from xfv_core.results import Portrait, Verdict
-from xfv_core.verifier import KEEP_SECONDS, Source, Verifier
+from xfv_core.verifier import Source, Verifier
 
-LIVE_SECONDS = 120
+LIVE_SECONDS = 120  # of one turn, by the server's clock
 SEATS = 2  # cameras at a time: more would starve the comparisons of photos
 QUIET = 3.0  # seconds after its last frame a camera has left its seat
+REST = 30.0  # seconds without a frame after which its owner's next turn begins
 MAX_FRAME_BYTES = 2_000_000
 SHOWN = 256  # px, side of the two faces
 STRENGTH = 0.85
@@ -56,10 +57,45 @@ class _Camera:
     portrait: Portrait
     face: NDArray[np.uint8]
     crop: Tensor
+    owner: str
     scale: float = 0.0
-    began: float = 0.0
-    last: float = -QUIET
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    in_use: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass
+class _Turn:
+    """An owner's time at the camera; ``began`` and ``last`` (frame) in seconds."""
+
+    began: float
+    last: float
+
+
+class Seats:
+    """Few cameras at a time, each for a while. Nothing that a client sends moves the clock: a turn
+    belongs to its owner, whatever references are opened, and a new one begins after a rest."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, _Turn] = {}
+        self._taken: dict[str, float] = {}  # by camera: when its last frame came
+        self._lock = threading.Lock()
+
+    def take(self, camera: str, owner: str) -> None:
+        """Let one frame of a camera in; LiveError where its time is up or no seat is free."""
+        with self._lock:
+            now = monotonic()
+            self._turns = {o: t for o, t in self._turns.items() if now - t.last < REST}
+            self._taken = {c: last for c, last in self._taken.items() if now - last < QUIET}
+            turn = self._turns.get(owner) or _Turn(now, now)
+            if now - turn.began > LIVE_SECONDS:
+                wait = max(1, round(turn.last + REST - now))
+                raise LiveError(
+                    f"Stopped after {LIVE_SECONDS} seconds, so that others can have a turn; the "
+                    f"camera can be started again in {wait} s."
+                )
+            if camera not in self._taken and len(self._taken) >= SEATS:
+                raise LiveError("All live cameras are in use; try again in a minute.")
+            turn.last = self._taken[camera] = now
+            self._turns[owner] = turn
 
 
 class Live:
@@ -67,51 +103,39 @@ class Live:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
-        self._cameras = Recent(64, KEEP_SECONDS)
-        self._seated: dict[str, _Camera] = {}
-        self._lock = threading.Lock()
+        self._cameras = Recent(64, verifier.keep_seconds)
+        self._seats = Seats()
 
-    def open(self, reference: Source, model: str | None = None) -> str:
+    def open(self, reference: Source, model: str | None = None, owner: str = "") -> str:
         """Take a reference photo; returns the secret under which frames are compared with it.
 
-        Raises XfvError where there is no patch model, no photo or no face in it.
+        ``owner``: whose turn it is, as the server knows them (by address); without one the
+        reference is an owner of its own. Raises XfvError where there is no patch model, no photo
+        or no face in it.
         """
         name = model or self._verifier.default_model("patches")
         portrait = self._verifier.portrait(reference, name)
         token = secrets.token_urlsafe(16)
         face = portrait.sharp_crop(SHOWN)
-        self._cameras.put(token, _Camera(name, portrait, face, portrait.tensor()))
+        camera = _Camera(name, portrait, face, portrait.tensor(), owner or token)
+        self._cameras.put(token, camera)
         return token
 
-    def frame(self, token: str, picture: bytes, *, first: bool = False) -> LiveFrame:
-        """Compare one frame; ``first`` starts the clock.
+    def frame(self, token: str, picture: bytes) -> LiveFrame:
+        """Compare one frame with the reference that ``token`` names.
 
         Raises LiveError where the camera has to stop (time is up, no seat, no such reference),
         NoFaceError and ImageError where only this frame is of no use.
         """
-        camera = self._seat(token, first)
-        if len(picture) > MAX_FRAME_BYTES:
-            raise LiveError("The camera's pictures are too large; choose a lower resolution.")
-        with camera.turn:
-            return self._compare(camera, picture)
-
-    def _seat(self, token: str, first: bool) -> _Camera:
         camera: _Camera | None = self._cameras.peek(token)
         if camera is None:
             raise LiveError("The reference photo is gone by now; choose it again.")
-        now = monotonic()
-        with self._lock:
-            taken = {t: c for t, c in self._seated.items() if now - c.last < QUIET}
-            if token not in taken and len(taken) >= SEATS:
-                raise LiveError("All live cameras are in use; try again in a minute.")
-            if first:
-                camera.began = now
-            if now - camera.began > LIVE_SECONDS:
-                raise LiveError(f"Stopped after {LIVE_SECONDS} seconds; start again to go on.")
-            camera.last = now
-            self._seated = {**taken, token: camera}
+        self._seats.take(token, camera.owner)
         self._cameras.put(token, camera)  # its minutes count from now
-        return camera
+        if len(picture) > MAX_FRAME_BYTES:
+            raise LiveError("The camera's pictures are too large; choose a lower resolution.")
+        with camera.in_use:
+            return self._compare(camera, picture)
 
     def _compare(self, camera: _Camera, picture: bytes) -> LiveFrame:
         verifier, network = self._verifier, self._verifier.model(camera.model)

@@ -26,13 +26,17 @@ class _Turn:
 class Recent:
     """Results by key, at most ``size`` of them and none older than ``seconds``.
 
+    ``weigh``: what an item counts towards ``size``, 1 unless given; the oldest make room.
+
     What has expired is really gone: a timer sweeps while anything is held, and what that frees, and
     what the work before it left behind, goes back to the system. Two threads that want the same key
     at the same time compute it once.
     """
 
-    def __init__(self, size: int, seconds: float) -> None:
-        self._items: TTLCache[Hashable, Any] = TTLCache(size, seconds)
+    def __init__(
+        self, size: int, seconds: float, weigh: Callable[[Any], int] | None = None
+    ) -> None:
+        self._items: TTLCache[Hashable, Any] = TTLCache(size, seconds, getsizeof=weigh)
         self._seconds = seconds
         self._lock = threading.Lock()
         self._turns: dict[Hashable, _Turn] = {}
@@ -69,12 +73,6 @@ class Recent:
         """Forget everything."""
         with self._lock:
             self._items.clear()
-
-    def waiting(self, key: Hashable) -> int:
-        """How many threads make the item under ``key`` or wait for it."""
-        with self._lock:
-            turn = self._turns.get(key)
-            return turn.wanted if turn else 0
 
     @contextmanager
     def _turn(self, key: Hashable) -> Iterator[None]:

@@ -92,6 +92,15 @@ class Networks:
         kind = self._kind(model)
         return [name for name, method in methods(audience).items() if method.fits(kind)]
 
+    def studied(self, model: str) -> list[str]:
+        """The methods that a study of a model compares unless told otherwise: all that fit it, in
+        each of their settings (``occlusion:paper``)."""
+        return [
+            f"{name}:{setting}" if setting else name
+            for name in self.methods_for(model, "study")
+            for setting in method_named(name).studied or ("",)
+        ]
+
     def default_model(self, method: str) -> str:
         """The first of ``models_for``; RequestError where there is none."""
         names = self.models_for(method)

@@ -28,7 +28,21 @@ PHOTO_SHOWN = 800  # px on the long side
 
 Side = Literal["a", "b"]
 Surface = Literal["crop", "photo"]
-PictureKind = Literal["png", "jpeg"]
+PictureKind = Literal["png", "jpeg", "webp"]
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """One face of a photo, for answers in JSON.
+
+    ``box``: edges x0, y0, x1, y1 in pixels of the photo as it was read (turned upright by its EXIF,
+    at most ``faces.decode.LONG_SIDE`` px long); it may reach beyond the photo. ``probability``: the
+    detector's, in [0,1]. ``turn``: quarter turns that bring the face upright, as in `Face`.
+    """
+
+    box: tuple[float, ...]
+    probability: float
+    turn: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +55,18 @@ class Portrait:
     crop: Crop
 
     @property
-    def identity(self) -> tuple[str, int]:
+    def identity(self) -> tuple[str, int, bytes]:
         """Which face of which pixels; equal for equal uploads."""
-        return self.photo.digest, self.chosen
+        landmarks = self.faces[self.chosen].landmarks  # a crop served as a photo has its own
+        return self.photo.digest, self.chosen, landmarks.tobytes()
+
+    @property
+    def found(self) -> tuple[FoundFace, ...]:
+        """All faces of the photo, in the order by which one is chosen: the largest first."""
+        return tuple(
+            FoundFace(tuple(round(edge, 1) for edge in f.box.tolist()), f.probability, f.turn)
+            for f in self.faces
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -85,7 +108,8 @@ class Verdict:
     similarity >= threshold. ``probability_same`` (equal priors) is None for a model without
     calibration; ``confidence`` is the probability of the verdict given, None where the operating
     point gives a verdict that the probability does not support. ``faces``: which face of each
-    photo, 0 the largest.
+    photo, 0 the largest. ``found``: all faces of each photo in that order, empty where only crops
+    were compared.
 
     ``answer``: ``same`` in words, or "cannot tell" where the probability lies near even odds or a
     photo is poorer than any that was fitted. Where the measures of both photos count, ``threshold``
@@ -106,6 +130,7 @@ class Verdict:
     calibrated: bool
     faces: tuple[int, int]
     notes: tuple[str, ...]
+    found: tuple[tuple[FoundFace, ...], tuple[FoundFace, ...]] = ((), ())
     answer: Answer | None = None
     usual_threshold: float | None = None
     says_nothing: tuple[float, float] | None = None
@@ -197,9 +222,10 @@ class Explanation:
         on: Surface = "crop",
         strength: float = 0.85,
     ) -> bytes:
-        """Both overlays, legend, verdict and description as one picture file."""
+        """Both overlays, legend, verdict, notes and description as one picture file."""
         a, b = (self.overlay(side, on=on, strength=strength) for side in ("a", "b"))
-        caption = f"{self.verdict.sentence} {self.sentence}"
+        notes = "".join(f"\n{note}" for note in self.verdict.notes)
+        caption = f"{self.verdict.sentence} {self.sentence}{notes}"
         return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -20,7 +21,8 @@ from xfv_core.explain import Maps, Method
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.judged import ExplainCrops, Judged, explain_crops
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.faces.images import Photo, load_photo
+from xfv_core.faces.decode import FILES, read
+from xfv_core.faces.images import Photo
 from xfv_core.judge import Seen, threshold_of, verdict_on
 from xfv_core.look import Looked, look
 from xfv_core.memory import Recent
@@ -34,6 +36,7 @@ from xfv_core.weights.manifest import Manifest, ModelCard
 
 KEEP_SECONDS = 300
 KEEP_RESULTS = 128
+KEEP_PIXELS = 256_000_000  # bytes of decoded photos: seven of 12 megapixels
 CAMERA_SIDE = 320  # px; where a camera's faces are looked for
 
 
@@ -47,8 +50,10 @@ class Verifier(Networks):
         source: WeightSource = "auto",
         device: str | None = None,
         explain_elsewhere: ExplainCrops | None = None,
+        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        """``device``: a GPU where there is one, unless given.
+        """``device``: a GPU where there is one, unless given. ``keep_seconds``: how long faces,
+        embeddings and maps are remembered.
 
         ``explain_elsewhere``: `explain.judged.explain_crops` in another process, with the name of a
         model in the place of the network. Raises NetworkError where the manifest names a network
@@ -57,7 +62,9 @@ class Verifier(Networks):
         super().__init__(manifest, source, device)
         self._explain_crops = explain_elsewhere or self._explain_here
         self._detector = FaceDetector(self.device)
-        self._recent = Recent(KEEP_RESULTS, KEEP_SECONDS)
+        self.keep_seconds = keep_seconds
+        self._recent = Recent(KEEP_RESULTS, keep_seconds)
+        self._photos = Recent(KEEP_PIXELS, keep_seconds, weigh=lambda photo: photo.pixels.nbytes)
         self._verdicts = Precedence()
 
     def add(self, network: FaceEmbedder, card: ModelCard) -> None:
@@ -68,9 +75,16 @@ class Verifier(Networks):
         """The model's calibration, None where nobody has measured one."""
         return self.manifest.card(name).calibration
 
+    def photo(self, source: Source) -> Photo:
+        """The decoded photo, remembered by the bytes of its file; raises ImageError."""
+        if not isinstance(source, FILES):
+            return Photo.of(source)
+        data = read(source)
+        return self._photos.get(hashlib.sha256(data).digest(), lambda: Photo.of(data))
+
     def faces(self, source: Source) -> tuple[Photo, tuple[Face, ...]]:
         """The decoded photo and its faces, largest first; raises ImageError or NoFaceError."""
-        photo = source if isinstance(source, Photo) else load_photo(source)
+        photo = self.photo(source)
         return photo, self._recent.get(
             ("faces", photo.digest), lambda: self._detector.detect(photo.pixels)
         )

@@ -1,19 +1,49 @@
-"""HTML for what the verifier says: the answer, the maps, the limits. Strings in, strings out.
+"""HTML for what the verifier says: a module per kind of thing, its template, style and script
+beside it under the same name.
 
-Everything that did not come from these files is escaped; pictures travel inside the page as data
-URLs, so that no photo gets a file of its own.
+Templates (Jinja2) escape every value; pictures travel inside the page as data URLs, so that no
+photo gets a file of its own.
 """
 
-from page.html.answer import answer, axis, empty_answer, problem
-from page.html.explorer import grid, opened, overview
-from page.html.live import CAMERA, camera_problem, camera_says
-from page.html.maps import curves, maps, waiting
-from page.html.models import models
-from page.html.report import TITLES, report
-from page.html.words import HEADER, MODES, POINTS, VIEWS, WHY, about, limits, link, tip
+from __future__ import annotations
 
-__all__ = [
-    "CAMERA", "HEADER", "MODES", "POINTS", "TITLES", "VIEWS", "WHY", "about", "answer",
-    "axis", "camera_problem", "camera_says", "curves", "empty_answer", "grid", "limits", "link",
-    "maps", "models", "opened", "overview", "problem", "report", "tip", "waiting",
-]  # fmt: skip
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+_STYLES = ("base", "answer", "maps", "patches", "parts", "live", "charts", "models", "explorer")
+_SCRIPTS = ("patches", "parts", "link")
+
+_templates = Environment(
+    loader=FileSystemLoader(FOLDER),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters["count"] = lambda n: f"{n:,}"
+_templates.filters["share"] = lambda share, digits=0: f"{share:.{digits}%}"
+
+
+def filled(template: str, **values: Any) -> Markup:
+    """The template of that name with its values, every one of them escaped."""
+    return Markup(_templates.get_template(f"{template}.html").render(**values))
+
+
+def macro(template: str, name: str, *values: Any) -> Markup:
+    """One of several pieces that stand in a template, with its values."""
+    return Markup(getattr(_templates.get_template(f"{template}.html").module, name)(*values))
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+STYLE = "\n".join(_read(f"{name}.css") for name in _STYLES)
+FRAME = _read("frame.css")  # what Gradio's prefix of all other styles would not let reach its place
+SCRIPTS = tuple(_read(f"{name}.js") for name in _SCRIPTS)
+REPORT_STYLE = _read("report.css")
+EXPLORER_SCRIPT, LIVE_SCRIPT = _read("explorer.js"), _read("live.js")

@@ -3,113 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
-from page.html.words import POINTS, tip
+from page.html import filled
+from page.html.charts import points
+from page.html.words import POINTS
 from xfv_core.confidence import Calibration
 from xfv_core.results import Verdict, percent
 from xfv_core.weights.manifest import ModelCard
 
+LOWEST = -0.4  # similarity at the left end of the axis; the right one is 1
+WIDTH, BASE, HIGH = 560, 78, 58  # px: of the axis, its foot, its highest hill
+NEAR_END = 70  # px from an end where "this pair" would run out of the picture
 
-def empty_answer(one_photo: bool = False) -> str:
+
+def empty_answer(one_photo: bool = False) -> Markup:
     """The invitation, before there are two photos."""
-    text = "Now the second face." if one_photo else "Drop two faces, or try an example."
-    more = "Upload, paste or take a photo on each side; the answer comes by itself."
-    return _answer("empty", f'<p class="verdict">{text}</p><p class="basis">{more}</p>')
+    return filled(
+        "answer",
+        kind="empty",
+        words="Now the second face." if one_photo else "Drop two faces, or try an example.",
+        more="Upload, paste or take a photo on each side; the answer comes by itself.",
+    )
 
 
-def problem(message: str) -> str:
+def problem(message: str) -> Markup:
     """Why there is no answer; one sentence that says what to do."""
-    return _answer("problem", f'<p class="verdict" role="alert">{escape(message)}</p>')
+    return filled("answer", kind="problem", words=message)
 
 
-def answer(verdict: Verdict, card: ModelCard, calibration: Calibration | None) -> str:
+def answer(verdict: Verdict, card: ModelCard, calibration: Calibration | None) -> Markup:
     """The verdict in one sentence, what it rests on, and the pair's place among known pairs."""
-    left = f'<p class="verdict">{verdict.words}</p><p class="sure">{verdict.certainty}</p>'
-    left += f'<p class="basis">{_basis(verdict, card, calibration)}</p>'
-    right = axis(verdict, calibration) if calibration else ""
-    right += _numbers(verdict, card) + _notes(verdict.notes)
-    return _answer("", f"<div>{left}</div><div>{right}</div>")
-
-
-def _answer(kind: str, body: str) -> str:
-    return f'<section class="xfv xfv-answer {kind}" aria-live="polite">{body}</section>'
-
-
-def _basis(verdict: Verdict, card: ModelCard, calibration: Calibration | None) -> str:
-    if calibration is None:
-        source = card.indicative_threshold.source if card.indicative_threshold else ""
-        return escape(
-            f"This model has not been calibrated here, so there is no percentage; the threshold is "
-            f"an indicative one ({source})."
-        )
-    n = calibration.n_genuine + calibration.n_impostor
-    odds = tip(
-        "at equal odds",
-        "The probability holds if, before looking, a match is as likely as not. Where strangers "
-        "are more common than matches, the true probability is lower.",
-    )
-    off = tip(
-        f"off by {calibration.scores.ece * 100:.1f} points on average",
-        f"Expected calibration error: stated against observed frequency, {n:,} pairs, each judged "
-        "by a curve that had not seen it.",
-    )
-    return f"P(same person) {percent(verdict.probability_same or 0)} {odds}, measured on " + (
-        f"{escape(calibration.dataset)} ({n:,} pairs); {off}."
+    n = calibration.n_genuine + calibration.n_impostor if calibration else 0
+    return filled(
+        "answer",
+        kind="",
+        verdict=verdict,
+        card=card,
+        calibration=calibration,
+        n=n,
+        p=percent(verdict.probability_same or 0),
+        odds="The probability holds if, before looking, a match is as likely as not. Where "
+        "strangers are more common than matches, the true probability is lower.",
+        off=f"Expected calibration error: stated against observed frequency, {n:,} pairs, each "
+        "judged by a curve that had not seen it.",
+        source=card.indicative_threshold.source if card.indicative_threshold else "",
+        rule=POINTS.get(verdict.operating_point, "Indicative, from the literature"),
+        axis=axis(verdict, calibration) if calibration else "",
     )
 
 
-def _numbers(verdict: Verdict, card: ModelCard) -> str:
-    point = POINTS.get(verdict.operating_point, "Indicative, from the literature")
-    rows = (
-        (tip("Similarity", "Cosine of the two embeddings: 1 same direction, 0 unrelated."),
-         f"{verdict.similarity:.3f}"),
-        (tip("Threshold", f"Same person from here on. Rule: {point}."), f"{verdict.threshold:.3f}"),
-        ("Model", escape(card.title)),
-    )  # fmt: skip
-    return '<dl class="numbers">' + "".join(
-        f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows
-    ) + "</dl>"  # fmt: skip
-
-
-def _notes(notes: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<ul class="xfv-notes">{items}</ul>' if items else ""
-
-
-def axis(verdict: Verdict, calibration: Calibration) -> str:
-    """SVG: where this pair lies among the calibration pairs' similarities (x from -0.4 to 1)."""
-    width, base, high, low = 560, 78, 58, -0.4
-
-    def x(similarity: float) -> float:
-        return float((np.clip(similarity, low, 1) - low) / (1 - low) * width)
-
-    def hill(counts: Sequence[int], color: str) -> str:
-        edges = np.linspace(-1, 1, len(counts) + 1)
-        centres, top = (edges[1:] + edges[:-1]) / 2, max(counts)
-        points = [(x(c), base - n / top * high) for c, n in zip(centres, counts, strict=True)]
-        path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points if px > 0)
-        outline = f"0,{base} {path} {width},{base}"
-        return f'<polygon points="{outline}" fill="var(--{color})" opacity=".55"/>'
-
-    here, theta = x(verdict.similarity), x(verdict.threshold)
-    anchor = "start" if here < 70 else "end" if here > width - 70 else "middle"
-    title = (
-        f"Similarity {verdict.similarity:.2f}, threshold {verdict.threshold:.2f}; "
-        f"strangers lie left, same-person pairs right"
+def axis(verdict: Verdict, calibration: Calibration) -> Markup:
+    """SVG: where this pair lies among the calibration pairs' similarities."""
+    here, theta = _x(verdict.similarity), _x(verdict.threshold)
+    counts = calibration.histogram
+    return filled(
+        "axis",
+        width=WIDTH,
+        base=BASE,
+        high=HIGH,
+        hills=[("impostor", _hill(counts.impostor)), ("genuine", _hill(counts.genuine))],
+        here=f"{here:.1f}",
+        theta=f"{theta:.1f}",
+        anchor="start" if here < NEAR_END else "end" if here > WIDTH - NEAR_END else "middle",
+        title=f"Similarity {verdict.similarity:.2f}, threshold {verdict.threshold:.2f}; "
+        "strangers lie left, same-person pairs right",
     )
-    return (
-        f'<svg class="xfv-axis" viewBox="0 -16 {width} 118" role="img" aria-label="{title}">'
-        + hill(calibration.histogram.impostor, "impostor")
-        + hill(calibration.histogram.genuine, "genuine")
-        + f'<path d="M0 {base}H{width}" stroke="var(--line)"/>'
-        f'<path d="M{theta:.1f} {base - high}V{base + 4}" stroke="var(--soft)" '
-        f'stroke-dasharray="4 3"/>'
-        f'<path d="M{here:.1f} 2V{base + 4}" stroke="var(--accent)" stroke-width="2.5"/>'
-        f'<text class="here" x="{here:.1f}" y="-4" text-anchor="{anchor}">this pair</text>'
-        f'<text x="0" y="{base + 20}">different people</text>'
-        f'<text x="{theta:.1f}" y="{base + 20}" text-anchor="middle">threshold</text>'
-        f'<text x="{width}" y="{base + 20}" text-anchor="end">same person</text></svg>'
-    )
+
+
+def _x(similarity: float) -> float:
+    return float((np.clip(similarity, LOWEST, 1) - LOWEST) / (1 - LOWEST) * WIDTH)
+
+
+def _hill(counts: Sequence[int]) -> str:
+    """The outline of a histogram over similarities from -1 to 1, without what lies left of 0 px."""
+    edges = np.linspace(-1, 1, len(counts) + 1)
+    x = np.array([_x(centre) for centre in (edges[1:] + edges[:-1]) / 2])
+    y = BASE - np.asarray(counts) / max(counts) * HIGH
+    return points(x[x > 0], y[x > 0])

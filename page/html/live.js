@@ -49,7 +49,6 @@ const start = async () => {
 const run = async (mine) => {
   const began = performance.now();
   const answered = [];
-  let first = true;
   while (stream === mine) {
     if (performance.now() - began > limit)
       return stop(`Stopped after ${limit / 1000} seconds; start again to go on.`);
@@ -58,13 +57,12 @@ const run = async (mine) => {
     picture.getContext("2d").drawImage(video, 0, 0, picture.width, picture.height);
     let answer;
     try {
-      answer = await server.live_frame([token() ?? "", picture.toDataURL("image/jpeg", 0.85), first]);
+      answer = await server.live_frame([token() ?? "", picture.toDataURL("image/jpeg", 0.85)]);
     } catch {
       return stop("The server did not answer; try again.");
     }
     if (stream !== mine) return;
     if (answer.stop) return stop(answer.stop);
-    first = false;
     said.innerHTML = answer.html;
     const now = performance.now();
     answered.push(now);

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from html import escape
+from markupsafe import Markup
 
+from page.html import macro
+from page.html.legend import legend
 from page.html.pictures import data_url
 from xfv_core.live import LIVE_SECONDS, LiveFrame
-from xfv_core.overlay import legend_html
-
-CAMERA = f"""<div class="xfv xfv-live" data-seconds="{LIVE_SECONDS}">
-<div class="camera"><video muted playsinline aria-label="Your camera"></video>
-<div class="controls"><button type="button">Start the camera</button>
-<span class="rate" role="status"></span></div></div>
-<div class="said" aria-live="off"><p class="basis">Choose a reference photo, then start the camera.
-It stops by itself after {LIVE_SECONDS} seconds and when you leave this tab.</p></div></div>"""
 
 
-def camera_says(frame: LiveFrame) -> str:
+def camera() -> Markup:
+    """The place for the camera's picture and for what is said about it."""
+    return macro("live", "camera", LIVE_SECONDS)
+
+
+def reference(token: str) -> Markup:
+    """The secret of a reference photo, for ``live.js`` to find."""
+    return macro("live", "reference", token)
+
+
+def camera_says(frame: LiveFrame) -> Markup:
     """Verdict, both faces under their patch maps, legend."""
-    verdict = frame.verdict
-    faces = "".join(
-        f'<div class="xfv-view"><img src="{data_url(pixels)}" alt="{alt}"></div>'
-        for pixels, alt in (
-            (frame.reference, "Reference face under its patch map"),
-            (frame.camera, "Face in the camera under its patch map"),
-        )
+    faces = (
+        (data_url(frame.reference), "Reference face under its patch map"),
+        (data_url(frame.camera), "Face in the camera under its patch map"),
     )
-    return (
-        f'<p class="verdict">{verdict.words}</p><p class="sure">{verdict.certainty}</p>'
-        f'<p class="basis">Similarity {verdict.similarity:.3f}, threshold {verdict.threshold:.3f}; '
-        f"the sum of {escape(verdict.model)}'s patches.</p>"
-        f'<div class="xfv-pair">{faces}</div>'
-        f'<div class="xfv-legend">{legend_html(frame.scale, frame.unit)}</div>'
-    )
+    return macro("live", "says", frame, faces, legend(frame.scale, frame.unit))
 
 
-def camera_problem(message: str) -> str:
+def camera_problem(message: str) -> Markup:
     """Why this picture gave no answer."""
-    return f'<p class="basis" role="alert">{escape(message)}</p>'
+    return macro("live", "problem", message)

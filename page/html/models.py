@@ -3,51 +3,104 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from page.html import filled
 from page.html.charts import reliability
-from page.html.words import tip
 from xfv_core.confidence import CROPS, Calibration
 from xfv_core.models.ecnet import ATLAS_COLUMNS, Atlas, Channel
 from xfv_core.weights.hub import read_pinned
 from xfv_core.weights.manifest import Manifest, ModelCard
 
+Title = str | tuple[str, str]  # words, or words and their meaning
 
-def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> str:
+
+@dataclass(frozen=True)
+class Table:
+    """Titles and rows of words."""
+
+    titles: Sequence[Title]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One channel's picture in the atlas, and what is said below it."""
+
+    number: int
+    column: int
+    row: int
+    part: str
+    purity: str
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What single channels find; ``atlas``: all their pictures as a data URL, or ""."""
+
+    found: Table
+    atlas: str
+    tiles: list[Tile]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is shown of one model."""
+
+    card: ModelCard
+    unfolded: bool
+    headline: str
+    facts: list[tuple[str, str]]
+    tables: list[Table]
+    diagram: Markup
+    channels: Channels | None
+
+
+def models(manifest: Manifest, atlases: Mapping[str, bytes]) -> Markup:
     """Every model of the manifest, the default first and unfolded.
 
-    ``atlases``: by model, a PNG of its channels' mean activations, see ``evaluation/atlas.py``.
+    ``atlases``: by model, a PNG of its channels' mean activations, see
+    ``evaluation/channels/atlas.py``; there need not be one.
     """
     folder = manifest.folder
     cards = sorted(manifest.models.values(), key=lambda card: card.name != manifest.default)
-    return '<div class="xfv xfv-models">' + "".join(
-        _model(card, folder, atlases.get(card.name), unfolded=card.name == manifest.default)
-        for card in cards
-    ) + "</div>"  # fmt: skip
-
-
-def _model(card: ModelCard, folder: Path, atlas: bytes | None, *, unfolded: bool) -> str:
-    calibration, figures = card.whole_calibration, card.figures
-    measured = _results(figures.results) + (_calibrated(calibration) if calibration else "")
-    diagram = reliability(calibration.reliability) if calibration else ""
-    measured += _groups(figures.groups) if figures.groups else ""
-    channels = ""
-    if figures.parts and atlas and card.parts:
-        found = Atlas.from_json(read_pinned(card.parts, folder)).channels
-        channels = _channels(figures.parts["sets"], found, atlas)
-    return (
-        f"<details{' open' if unfolded else ''}><summary><b>{escape(card.title)}</b> "
-        f"<span>{_headline(card)}</span></summary><div class='body'><div>"
-        f"<dl>{''.join(_facts(card))}</dl>{measured}</div>{diagram}</div>{channels}</details>"
+    return filled(
+        "models",
+        models=[
+            _model(card, folder, atlases.get(card.name, b""), card.name == manifest.default)
+            for card in cards
+        ],
     )
 
 
-def _channels(sets: Mapping[str, Any], channels: Sequence[Channel], atlas: bytes) -> str:
-    """What single channels find: figures by set of faces, and a tile per channel."""
-    head = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
+def _model(card: ModelCard, folder: Path, atlas: bytes, unfolded: bool) -> Model:
+    calibration, figures = card.whole_calibration, card.figures
+    tables = [
+        *([_results(figures.results)] if figures.results else ()),
+        *([_calibrated(calibration)] if calibration else ()),
+        *([_groups(figures.groups)] if figures.groups else ()),
+    ]
+    return Model(
+        card=card,
+        unfolded=unfolded,
+        headline=_headline(card),
+        facts=list(_facts(card)),
+        tables=tables,
+        diagram=reliability(calibration.reliability) if calibration else Markup(),
+        channels=_channels(card, folder, atlas) if card.parts and figures.parts else None,
+    )
+
+
+def _channels(card: ModelCard, folder: Path, atlas: bytes) -> Channels:
+    """What single channels find; ``card`` has parts, pinned and measured."""
+    assert card.parts and card.figures.parts
+    channels = Atlas.from_json(read_pinned(card.parts, folder)).channels
+    titles = ("Faces", "Photos", "On its part", "Always the same place", "One peak", "By cause")
     rows = [
         (
             name,
@@ -57,28 +110,20 @@ def _channels(sets: Mapping[str, Any], channels: Sequence[Channel], atlas: bytes
             f"{found['metrics']['single']:.0%}",
             _share(found["causes"]["share"], found["causes"]["share_interval"]),
         )
-        for name, found in sets.items()
+        for name, found in card.figures.parts["sets"].items()
     ]
     order = sorted(range(len(channels)), key=lambda i: (channels[i].part, -channels[i].purity))
-    source = "data:image/png;base64," + base64.b64encode(atlas).decode()
-    tiles = "".join(_tile(i, channels[i]) for i in order)
-    return (
-        '<div class="channels"><h3>What single channels find</h3>'
-        "<p>On its part: how often a channel's peak lies on its part, median over live channels, "
-        "beside a channel that always fires at the same place. By cause: channels that fall when "
-        "their part is covered and stay when another one is.</p>"
-        f"{_table(head, rows)}<p>Mean activation on the aligned face, a tile per channel: its "
-        f'number, its part, how often it is on it.</p><ol class="atlas" '
-        f"style=\"--atlas:url('{source}')\">{tiles}</ol></div>"
-    )
+    source = "data:image/png;base64," + base64.b64encode(atlas).decode() if atlas else ""
+    return Channels(Table(titles, rows), source, [_tile(i, channels[i]) for i in order])
 
 
-def _tile(i: int, channel: Channel) -> str:
-    column, row = i % ATLAS_COLUMNS, i // ATLAS_COLUMNS
-    name = channel.part if channel.live else "silent"
-    return (
-        f'<li><i style="--column:{column};--row:{row}"></i><span>{i} {escape(name)}</span> '
-        f"<b>{channel.purity:.0%}</b></li>"
+def _tile(i: int, channel: Channel) -> Tile:
+    return Tile(
+        number=i,
+        column=i % ATLAS_COLUMNS,
+        row=i // ATLAS_COLUMNS,
+        part=channel.part if channel.live else "silent",
+        purity=f"{channel.purity:.0%}",
     )
 
 
@@ -90,43 +135,38 @@ def _headline(card: ModelCard) -> str:
     """The one figure by which people compare models."""
     for name, row in card.figures.results.items():
         if row["path"] == "aligned":
-            return f"{escape(name)} {_rate(row['accuracy'])}"
+            return f"{name} {_percent(row['accuracy']['mean'])}"
     return "accuracy not measured here"
 
 
-def _facts(card: ModelCard) -> Iterator[str]:
-    weights = f"{card.bytes / 2**20:.1f} MiB, " + (
-        "bundled" if card.bundled else f"from the Hub: {card.hub.repo_id if card.hub else ''}"
-    )
+def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
+    where = "bundled" if card.bundled else f"from the Hub: {card.hub.repo_id}" if card.hub else ""
+    size = f"{card.bytes / 2**20:.1f} MiB" if card.bytes else ""
     facts = {
         "Licence": card.license,
         "Trained on": card.trained_on,
-        "Weights": weights,
+        "Weights": ", ".join(filter(None, (size, where))),
         "Origin": card.source,
         "Paper": card.paper,
         "Notes": card.notes,
     }
-    for name, text in facts.items():
-        if text:
-            yield f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>"
+    yield from ((name, text) for name, text in facts.items() if text)
 
 
-def _results(results: Mapping[str, Any]) -> str:
-    if not results:
-        return ""
+def _results(results: Mapping[str, Any]) -> Table:
     rows = [
         (
             f"{name}, {CROPS.get(row['path'], row['path'])}",
             f"{row['n']:,}",
-            f"{_rate(row['accuracy'])} ({_percent(row['accuracy']['low'])} to "
+            f"{_percent(row['accuracy']['mean'])} ({_percent(row['accuracy']['low'])} to "
             f"{_percent(row['accuracy']['high'])})",
         )
         for name, row in results.items()
     ]
-    return _table(("Photos", "Pairs", "Accuracy, 95 % interval"), rows)
+    return Table(("Photos", "Pairs", "Accuracy, 95 % interval"), rows)
 
 
-def _calibrated(c: Calibration) -> str:
+def _calibrated(c: Calibration) -> Table:
     paths = {CROPS.get(name, name): scores for name, scores in c.paths.items()}
     rows = [
         (
@@ -136,16 +176,16 @@ def _calibrated(c: Calibration) -> str:
         )
         for what, scores in (paths | dict(c.degraded)).items()
     ]
-    off = tip(
+    off = (
         "Calibration error",
         "How far stated probabilities lie from observed frequencies, on average, and in brackets "
         "the range of a perfectly calibrated model on as many pairs. Above it, the percentages "
         "are off by more than chance.",
     )
-    return _table((escape(c.dataset), "Pairs", off), rows, escaped=True)
+    return Table((c.dataset, "Pairs", off), rows)
 
 
-def _groups(groups: Mapping[str, Any]) -> str:
+def _groups(groups: Mapping[str, Any]) -> Table:
     """Strangers of one group taken for one person."""
     rows = [
         (
@@ -155,20 +195,8 @@ def _groups(groups: Mapping[str, Any]) -> str:
         )
         for cell in groups["cells"]
     ]
-    title = tip("Strangers, by group", f"False matches at the balanced rule. {groups['protocol']}.")
-    return _table((title, "Photos", "Taken for one person"), rows, escaped=True)
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, escaped: bool = False) -> str:
-    titles = "".join(f"<th>{title if escaped else escape(title)}</th>" for title in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _rate(accuracy: Mapping[str, float]) -> str:
-    return _percent(accuracy["mean"])
+    title = ("Strangers, by group", f"False matches at the balanced rule. {groups['protocol']}.")
+    return Table((title, "Photos", "Taken for one person"), rows)
 
 
 def _percent(share: float) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
+from PIL import Image
 
+from page.html import macro
 from page.html.pictures import data_url
 from xfv_core.explain.patches import PatchSum
 from xfv_core.faces.regions import REGIONS, face_regions
@@ -15,34 +18,68 @@ from xfv_core.results import CROP_SHOWN, Explanation, Portrait, Side
 
 STRONGEST = 4  # bars for and against, each
 THUMB = 44  # px
-SIDES: tuple[tuple[Side, str], ...] = (("a", "First photo"), ("b", "Second photo"))
+TITLES: tuple[tuple[Side, str], ...] = (("a", "First photo"), ("b", "Second photo"))
 
 
-def layer(found: PatchSum, side: Side, crop: int) -> str:
+@dataclass(frozen=True)
+class Cell:
+    """Where a patch is picked, in px of the crop."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One patch: its number, a picture of it, where in the face it lies, what it adds."""
+
+    patch: int
+    picture: str
+    place: str
+    value: float
+    width: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The strongest patches of one photo."""
+
+    side: Side
+    title: str
+    bars: list[Bar]
+
+
+def layer(found: PatchSum, side: Side, crop: int) -> Markup:
     """SVG over one photo: a cell per patch, the nearest to its centre, and room for what
-    ``page.js`` draws when one is picked."""
+    ``patches.js`` draws when one is picked."""
     edges = [0, *(_centre(found, i) + found.stride / 2 for i in range(found.grid - 1)), crop]
-    cells = "".join(
-        f'<rect data-side="{side}" data-patch="{row * found.grid + column}" x="{edges[column]:g}" '
-        f'y="{edges[row]:g}" width="{edges[column + 1] - edges[column]:g}" '
-        f'height="{edges[row + 1] - edges[row]:g}"/>'
-        for row in range(found.grid)
-        for column in range(found.grid)
-    )
-    return (
-        f'<svg class="xfv-patches" viewBox="0 0 {crop} {crop}" aria-hidden="true">'
-        f'<g class="cells">{cells}</g><g class="marks" data-marks="{side}"></g></svg>'
-    )
+    sizes = np.diff(edges)
+    cells = [
+        Cell(f"{edges[x]:g}", f"{edges[y]:g}", f"{sizes[x]:g}", f"{sizes[y]:g}")
+        for y in range(found.grid)
+        for x in range(found.grid)
+    ]
+    return macro("patches", "layer", cells, side, crop)
 
 
-def below(explanation: Explanation, found: PatchSum) -> str:
+def below(explanation: Explanation, found: PatchSum) -> Markup:
     """The strongest patches as bars, and what a picked one met."""
     peak = max(float(np.abs(values).max()) for values in found.shown) or 1.0
     names = [_places(found, portrait) for portrait in explanation.portraits]
-    lists = "".join(
-        _bars(found, explanation.portraits[i], values, side, title, names[i], peak)
-        for i, ((side, title), values) in enumerate(zip(SIDES, found.shown, strict=True))
-    )
+    lists = []
+    for i, (side, title) in enumerate(TITLES):
+        face, values = explanation.portraits[i].sharp_crop(), found.shown[i]
+        bars = [
+            _bar(found, face, k, values[k], names[i][k], peak) for k in strongest(values, found)
+        ]
+        lists.append(Bars(side, title, bars))
+    return macro("patches", "bars", lists, _facts(found, names), THUMB)
+
+
+def _facts(found: PatchSum, names: list[list[str]]) -> str:
+    """What ``patches.js`` needs to show what a patch met; K in steps of ``unit``."""
     unit = float(np.abs(found.k).max()) / 9999 or 1.0
     facts = {
         "size": found.size, "stride": found.stride, "grid": found.grid, "unit": unit,
@@ -50,52 +87,19 @@ def below(explanation: Explanation, found: PatchSum) -> str:
         "a": [round(float(v), 5) for v in found.a], "b": [round(float(v), 5) for v in found.b],
         "places": {"a": names[0], "b": names[1]},
     }  # fmt: skip
-    return (
-        f'<p class="xfv-match" role="status">Select a patch, in a photo or in the lists, to see '
-        f"which patches of the other photo it met.</p>"
-        f'<div class="xfv-bars" data-facts="{escape(json.dumps(facts, separators=(",", ":")))}">'
-        f"{lists}</div>"
-    )
-
-
-def _bars(
-    found: PatchSum,
-    portrait: Portrait,
-    values: NDArray[np.float32],
-    side: Side,
-    title: str,
-    names: list[str],
-    peak: float,
-) -> str:
-    face = portrait.sharp_crop()
-    rows = "".join(
-        _bar(found, face, side, i, float(values[i]), names[i], peak)
-        for i in strongest(values, found)
-    )
-    return f"<section><h3>{title}</h3><ol>{rows}</ol></section>"
+    return json.dumps(facts, separators=(",", ":"))
 
 
 def _bar(
-    found: PatchSum,
-    face: NDArray[np.uint8],
-    side: Side,
-    i: int,
-    value: float,
-    name: str,
-    peak: float,
-) -> str:
-    zoom = CROP_SHOWN / (found.size + found.stride * (found.grid - 1))
-    top, left = (round(found.stride * k * zoom) for k in divmod(i, found.grid))
-    size = round(found.size * zoom)
-    small = face[top : top + size, left : left + size][:: size // THUMB, :: size // THUMB]
-    picture = data_url(np.ascontiguousarray(small))
-    kind, width = ("for" if value >= 0 else "against"), 50 * abs(value) / peak
-    return (
-        f'<li><button type="button" data-side="{side}" data-patch="{i}">'
-        f'<img src="{picture}" alt="" width="{THUMB}" height="{THUMB}">'
-        f'<span class="place">{name}</span><span class="track"><i class="{kind}" '
-        f'style="width:{width:.0f}%"></i></span><b>{value:+.3f}</b></button></li>'
-    )
+    found: PatchSum, face: NDArray[np.uint8], i: int, value: float, place: str, peak: float
+) -> Bar:
+    crop = found.size + found.stride * (found.grid - 1)
+    zoom = CROP_SHOWN / crop
+    top, left = (found.stride * k * zoom for k in divmod(i, found.grid))
+    box = (left, top, left + found.size * zoom, top + found.size * zoom)
+    small = Image.fromarray(face).resize((THUMB, THUMB), Image.Resampling.BOX, box=box)
+    width = f"{50 * abs(value) / peak:.0f}"
+    return Bar(i, data_url(np.asarray(small)), place, float(value), width)
 
 
 def strongest(values: NDArray[np.float32], found: PatchSum, count: int = STRONGEST) -> list[int]:

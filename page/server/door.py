@@ -16,8 +16,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any
 
-from gradio import route_utils
-from gradio.route_utils import GradioMultiPartParser, StarletteRequest
+from gradio.route_utils import StarletteRequest
 
 from page import FOLDER
 from page.server.folder import KEEP_SECONDS, FullError, check_room
@@ -39,7 +38,7 @@ COUNTED = {
 }
 MAX_BODY = 56_000_000  # a photo of 40 MB as a data URL
 MAX_HELD = 1_000_000_000  # of all requests that are being received
-MAX_QUERY, MAX_FILES = 2000, 10
+MAX_QUERY = 2000
 # Gradio's own code has addresses of fonts, maps and scripts in it: browsers are told to ask nobody
 OURS_ONLY = (
     b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; "
@@ -117,13 +116,6 @@ def _inside(route: str) -> bool:
     return os.path.normpath(route.removeprefix("/file=")).startswith(FOLDER.name + os.sep)
 
 
-class Parts(GradioMultiPartParser):
-    """The form of an upload; Gradio would take a thousand files, the page sends one."""
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        super().__init__(*values, **{**named, "max_files": MAX_FILES})
-
-
 class _Body:
     """What a client sends: bounded, and in time."""
 
@@ -183,8 +175,6 @@ class _Answer:
         else:
             await self({"type": "http.response.body"})
 
-
-setattr(route_utils, "GradioMultiPartParser", Parts)  # noqa: B010
 
 # for Blocks.launch
 SERVING: dict[str, Any] = {

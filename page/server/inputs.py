@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.route_utils import get_root_url
 
-from page.server.sessions import Answers
 from xfv_core import XfvError
 
 LONGEST_TEXT = 100
@@ -34,6 +32,7 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """Gradio's widgets raise nearly anything, with what was sent in the message."""
         try:
+            inputs = completed(block_fn, inputs)
             check(block_fn, inputs)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as problem:
@@ -42,25 +41,19 @@ class Page(gr.Blocks):
             log.info("%s", place_of(problem))
             raise gr.Error(MISFIT, print_exception=False) from problem
 
-    def queue(self, *values: Any, **named: Any) -> Page:
-        """As Gradio does; but answers that nobody fetches are forgotten, and no event waits whose
-        answer could not be addressed."""
-        super().queue(*values, **named)
-        push = self._queue.push
-
-        async def addressed(body: Any, request: Any, username: str | None) -> Any:
-            get_root_url(request, "", None)  # raises where the names of the host make no address
-            return await push(body, request, username)
-
-        setattr(self._queue, "push", addressed)  # noqa: B010
-        self._queue.pending_messages_per_session = Answers(2000)
-        return self
-
 
 def place_of(problem: Exception) -> str:
     """What was raised and where, without the message: that holds what a visitor sent."""
     frame = traceback.extract_tb(problem.__traceback__)[-1]
     return f"{type(problem).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+
+
+def completed(block_fn: Any, inputs: list[Any]) -> list[Any]:
+    """Numbers that a program leaves out at the end are what their widget holds: which face, say,
+    came to the endpoints later than the rest."""
+    missing = block_fn.inputs[len(inputs) :]
+    known = all(isinstance(widget, gr.Number) for widget in missing)
+    return [*inputs, *(widget.value for widget in missing)] if known else inputs
 
 
 def check(block_fn: Any, inputs: list[Any]) -> None:
@@ -78,7 +71,7 @@ def fits(widget: gr.components.Component, value: Any) -> bool:
             return value is None or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
         case gr.Dropdown() | gr.Radio():
             return type(value) in (str, int)
-        case gr.Slider():
+        case gr.Slider() | gr.Number():
             return type(value) in (int, float)
     return True
 

@@ -11,6 +11,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from xfv_core import XfvError
+from xfv_core.explain import Method
 
 PER_MINUTE = int(os.environ.get("XFV_PER_MINUTE", "40"))  # a person clicking does not reach it
 ALLOWED = {
@@ -20,7 +21,6 @@ ALLOWED = {
         ("uploads", 2), ("megabytes", 4), ("events", 8), ("frames", 60),  # counted at the door
     )
 }  # fmt: skip
-WORK = {"fggb": 2, "xssab": 2, "paper": 6}  # times a fast or standard map, with its figures
 PROXIED = "SPACE_ID" in os.environ  # a Space is reached through the Hub's router only
 
 limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -39,9 +39,9 @@ def admit(request: gr.Request | None, what: str, *, cost: int = 1) -> None:
         count(visitor(request), what, cost)
 
 
-def admit_maps(request: gr.Request | None, method: str, preset: str) -> None:
+def admit_maps(request: gr.Request | None, method: Method) -> None:
     """Count maps as what they cost the machine."""
-    admit(request, "maps", cost=WORK.get(preset if method == "occlusion" else method, 1))
+    admit(request, "maps", cost=method.cost)
 
 
 def count(who: str, what: str, cost: int = 1) -> None:

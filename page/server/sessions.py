@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
 
 from page.server.folder import KEEP_SECONDS, SWEEP_SECONDS, entries, sweep
@@ -53,18 +52,3 @@ async def _tidy(app: Any) -> None:
         answers = app.get_blocks()._queue.pending_messages_per_session
         answers.forget(seen)
         seen = answers.first()
-
-
-def _session(holder: StateHolder, name: str) -> SessionState:
-    if len(name) > LONGEST_NAME:
-        raise ValueError("the name of a session is too long to be kept")
-    return _inherited(holder, name)
-
-
-def _keep_nothing(*_: Any) -> None:
-    """Gradio would keep every value for deep links, photos and maps included; there are none."""
-
-
-_inherited = StateHolder.__getitem__
-setattr(StateHolder, "__getitem__", _session)  # noqa: B010
-setattr(SessionState, "_update_value_in_config", _keep_nothing)  # noqa: B010

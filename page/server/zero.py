@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from page.server.folder import KEEP_SECONDS
 from xfv_core import Verifier, load_model
 from xfv_core.explain.judged import Judged, explain_crops
 from xfv_core.models import FaceModel
@@ -21,10 +22,11 @@ GPU = "cuda"
 def make_verifier() -> Verifier:
     """The page's verifier, as the machine wants it."""
     if os.environ.get("SPACES_ZERO_GPU", "").lower() not in ("1", "t", "true"):
-        return Verifier()
+        return Verifier(keep_seconds=KEEP_SECONDS)
     import spaces
 
-    return Verifier(device="cpu", explain_elsewhere=spaces.GPU(duration=LOAN)(explain_on_loan))
+    lent = spaces.GPU(duration=LOAN)(explain_on_loan)
+    return Verifier(device="cpu", explain_elsewhere=lent, keep_seconds=KEEP_SECONDS)
 
 
 @cache

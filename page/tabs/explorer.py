@@ -9,15 +9,17 @@ from typing import Any
 
 import gradio as gr
 
-from page import ASSETS
-from page import html as render
+from page.html import EXPLORER_SCRIPT
+from page.html.explorer import grid, opened, overview
+from page.html.maps import maps, waiting
 from page.server.inputs import whole_number
 from page.server.limits import admit_maps
-from page.widgets import MAPS, SILENT, in_words, verifier
+from page.widgets import MAPS, SILENT, in_words, methods, verifier
 from xfv_core import XfvError
+from xfv_core.explain import method_named
 from xfv_core.gallery import ORDERS, OUTCOMES, Gallery
 
-BUNDLED = str(ASSETS.parents[1] / "examples" / "gallery")
+BUNDLED = str(Path(__file__).resolve().parents[2] / "examples" / "gallery")
 NAMED = {BUNDLED: "Example pairs"}
 WAITING = "Choose a pair; its maps appear here."
 
@@ -26,16 +28,19 @@ gallery = cache(Gallery)  # by source; the sources are those the server was star
 
 def methods_for(model: str) -> list[tuple[str, str]]:
     """The methods that can explain a model, with the names of their tabs."""
-    return [
-        (words, name) for name, words in render.TITLES.items() if model in verifier.models_for(name)
-    ]
+    fitting = verifier.methods_for(model, "page")
+    return [(method.title, name) for name, method in methods().items() if name in fitting]
 
 
 def models_of(source: str) -> list[tuple[str, str]]:
-    """The models that a gallery was computed for: title, name."""
+    """The models of this manifest that a gallery was computed for: title, name."""
     cards = verifier.manifest.models
-    names = gallery(source).info.models
-    return [(cards[name].title if name in cards else name, name) for name in names]
+    return [(cards[n].title, n) for n in gallery(source).info.models if n in cards]
+
+
+def readable(sources: Sequence[str]) -> list[str]:
+    """Those that were computed for a model of this manifest."""
+    return [source for source in sources if models_of(source)]
 
 
 @in_words
@@ -48,8 +53,8 @@ def choose_source(source: str) -> gr.Dropdown:
 @in_words
 def choose_model(source: str, model: str) -> tuple[str, gr.Radio]:
     """What the gallery amounts to for a model, and what can explain it."""
-    methods = methods_for(model)
-    return render.overview(gallery(source), model), gr.Radio(methods, value=methods[0][1])
+    offered = methods_for(model)
+    return overview(gallery(source), model), gr.Radio(offered, value=offered[0][1])
 
 
 @in_words
@@ -73,7 +78,7 @@ def pairs(
     found = gallery(source)
     between = (low / 100, high / 100)
     rows = found.verdicts(model).chosen(outcome, between, order, method)
-    return render.grid(found, model, rows, page)
+    return grid(found, model, rows, page)
 
 
 @in_words
@@ -87,17 +92,17 @@ def open_pair(
 ) -> Iterator[tuple[str, str]]:
     """One pair's verdict and ever better maps; at once where they are stored."""
     if row < 0:
-        yield "", render.waiting(WAITING)
+        yield "", waiting(WAITING)
         return
     said = ""
     try:
-        admit_maps(request, method, "standard")
+        admit_maps(request, method_named(method, "page")())
         found = gallery(source)
-        said = render.opened(found, model, row)
+        said = opened(found, model, row)
         for explanation in found.explain(verifier, model, row, method):
-            yield said, render.maps(explanation)
+            yield said, maps(explanation)
     except XfvError as problem:
-        yield said, render.waiting(str(problem))
+        yield said, waiting(str(problem))
 
 
 def none_open(source: str, model: str, listed: tuple[str, str]) -> Sequence[Any]:
@@ -107,7 +112,7 @@ def none_open(source: str, model: str, listed: tuple[str, str]) -> Sequence[Any]
     """
     if (source, model) == listed:
         return [gr.skip()] * 5
-    return (source, model), 0, -1, "", render.waiting(WAITING)
+    return (source, model), 0, -1, "", waiting(WAITING)
 
 
 def explorer(sources: Sequence[str]) -> None:
@@ -119,24 +124,24 @@ def explorer(sources: Sequence[str]) -> None:
         titled = [(NAMED.get(s, Path(s).name if Path(s).is_dir() else s), s) for s in sources]
         source = gr.Dropdown(titled, value=first, label="Data set")
         model = gr.Dropdown(models, value=shown, label="Model")
-    methods = methods_for(shown)
-    summary = gr.HTML(render.overview(gallery(first), shown))
+    offered = methods_for(shown)
+    summary = gr.HTML(overview(gallery(first), shown))
     with gr.Row(elem_id="explorer-filter"):
         outcome = gr.Dropdown(list(OUTCOMES), value="all", label="Show")
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="In order")
         low = gr.Slider(0, 100, value=0, step=1, label="Sure from, %")
         high = gr.Slider(0, 100, value=100, step=1, label="to, %")
-    grid = gr.HTML(
+    listing = gr.HTML(
         pairs(first, shown, "all", ORDERS[0], 0, 100, "", 0),
-        js_on_load=(ASSETS / "explorer.js").read_text(encoding="utf-8"),
+        js_on_load=EXPLORER_SCRIPT,
         elem_id="explorer-grid",
     )
     said = gr.HTML()
-    method = gr.Radio(methods, value=methods[0][1], label="Why?", elem_id="explorer-method")
-    view = gr.HTML(render.waiting(WAITING), elem_id="explorer-maps", elem_classes="xfv-holder")
+    method = gr.Radio(offered, value=offered[0][1], label="Why?", elem_id="explorer-method")
+    view = gr.HTML(waiting(WAITING), elem_id="explorer-maps", elem_classes="xfv-holder")
 
     chosen: list[Any] = [source, model, outcome, order, low, high, method, page]
-    to_list = (pairs, chosen, grid)
+    to_list = (pairs, chosen, listing)
     to_open = (open_pair, [source, model, method, row], [said, view])
     quietly: dict[str, Any] = {**SILENT, "trigger_mode": "always_last"}
     renewed = (choose_model, [source, model], [summary, method])
@@ -151,7 +156,7 @@ def explorer(sources: Sequence[str]) -> None:
     gr.on(
         [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
     ).then(*to_list, **quietly)
-    grid.input(turned_to, None, page, **quietly).then(*to_list, **quietly)
-    opening = grid.select(picked, None, row, **quietly)
+    listing.input(turned_to, None, page, **quietly).then(*to_list, **quietly)
+    opening = listing.select(picked, None, row, **quietly)
     opening.then(*to_open, show_progress="hidden", **MAPS)
     method.input(*to_open, show_progress="hidden", **MAPS)

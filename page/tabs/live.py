@@ -6,10 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from page import ASSETS
-from page import html as render
-from page.server.limits import admit
-from page.widgets import VERDICTS, Upload, data_of, photo_widget, verifier
+from page.html import LIVE_SCRIPT
+from page.html.live import camera, camera_problem, camera_says, reference
+from page.photo import Upload, data_of, photo_widget
+from page.server.limits import admit, visitor
+from page.widgets import VERDICTS, verifier
 from xfv_core import XfvError
 from xfv_core.live import Live, LiveError
 
@@ -22,38 +23,38 @@ def live_reference(photo: Upload, request: gr.Request) -> str:
         return ""
     try:
         admit(request, "verdict")
-        return f'<i data-token="{live.open(photo)}"></i>'
+        return reference(live.open(photo, owner=visitor(request)))
     except XfvError as problem:
-        return render.camera_problem(str(problem))
+        return camera_problem(str(problem))
 
 
 def live_frame(request: Any) -> dict[str, str]:
-    """[secret, picture as data URL, whether it is the first] -> what to show, or why to stop."""
+    """[secret, picture as data URL] -> what to show, or why to stop."""
     match request:
-        case [str(token), str(url), bool(first)] if len(url) < 4_000_000:
+        case [str(token), str(url)] if len(url) < 4_000_000:
             pass
         case _:
             return {"stop": "This is not a picture of a camera."}
     try:
-        return {"html": render.camera_says(live.frame(token, data_of(url), first=first))}
+        return {"html": camera_says(live.frame(token, data_of(url)))}
     except LiveError as problem:
         return {"stop": str(problem)}
     except XfvError as problem:
-        return {"html": render.camera_problem(str(problem))}
+        return {"html": camera_problem(str(problem))}
     except gr.Error as problem:
-        return {"html": render.camera_problem(problem.message)}
+        return {"html": camera_problem(problem.message)}
 
 
 def live_camera() -> None:
     """A reference photo and a camera that is held against it."""
     with gr.Row(elem_id="live"):
         with gr.Column(min_width=240, scale=2):
-            reference = photo_widget("Reference photo", "photo-reference")
+            photo = photo_widget("Reference photo", "photo-reference")
             known = gr.HTML(elem_id="live-reference")
         with gr.Column(min_width=300, scale=5):
             gr.HTML(
-                html_template=render.CAMERA,
-                js_on_load=(ASSETS / "live.js").read_text(encoding="utf-8"),
+                html_template=camera(),
+                js_on_load=LIVE_SCRIPT,
                 server_functions=[live_frame],
             )
-    reference.change(live_reference, reference, known, **VERDICTS)
+    photo.change(live_reference, photo, known, **VERDICTS)

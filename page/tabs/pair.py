@@ -12,18 +12,21 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from page import ASSETS, SCRIPTS, STYLE
-from page import html as render
+from page.html.answer import answer, empty_answer, problem
+from page.html.maps import maps, waiting
+from page.html.report import report
+from page.html.words import POINTS, link
+from page.photo import Upload
 from page.server.folder import KEEP_SECONDS, new_folder
 from page.server.inputs import whole_number
 from page.server.limits import admit, admit_maps
-from page.widgets import Upload, in_words, verifier
+from page.tabs.controls import Controls, Values
+from page.widgets import in_words, verifier
 from xfv_core import Explanation, XfvError
-from xfv_core.explain.masks import OFFERED
 from xfv_core.memory import Recent
 from xfv_core.results import PictureKind, Surface, all_in_one
 
-EXAMPLES = ASSETS.parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
 FACE = "Face"
 
@@ -31,36 +34,121 @@ FACE = "Face"
 finished = Recent(24, KEEP_SECONDS)
 
 
-def compare(
-    photo_a: Upload,
-    photo_b: Upload,
-    pick_a: int,
-    pick_b: int,
-    model: str,
-    point: str,
-    asked: int,
-    request: gr.Request,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008
-) -> tuple[Any, ...]:
-    """The answer, the faces to choose from, and a new number that asks for maps."""
-    galleries = [gr.Gallery(visible=False)] * 2
-    try:
-        admit(request, "verdict")
-        galleries = [faces_of(photo) for photo in (photo_a, photo_b)]
-        if not (photo_a and photo_b):
-            return render.empty_answer(bool(photo_a or photo_b)), *galleries, 0
-        verdict = verifier.verify(
-            photo_a,
-            photo_b,
-            model=model,
-            operating_point=point,
-            pick=(pick_a, pick_b),
-            progress=lambda done, total: progress((done, total), desc="Fetching the model"),
+class Pair:
+    """The callbacks of one pair's widgets. ``asked`` counts the questions for maps, 0: none."""
+
+    def __init__(self, controls: Controls, asked: gr.State) -> None:
+        self.controls = controls
+        self.asked = asked
+
+    def compare(
+        self,
+        values: Values,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
+        """The answer, the faces to choose from, and a new number that asks for maps."""
+        galleries = [gr.Gallery(visible=False)] * 2
+        photos = self.controls.uploads(values)
+        try:
+            admit(request, "verdict")
+            galleries = [faces_of(photo) for photo in photos]
+            if not all(photos):
+                return empty_answer(any(photos)), *galleries, 0
+            ask = self.controls.of_pair(values)
+            verdict = verifier.answer(
+                ask, lambda done, total: progress((done, total), desc="Fetching the model")
+            )
+        except XfvError as trouble:
+            return problem(str(trouble)), *galleries, 0
+        card, calibration = (
+            verifier.manifest.card(verdict.model),
+            verifier.calibration(verdict.model),
         )
-    except XfvError as problem:
-        return render.problem(str(problem)), *galleries, 0
-    card, calibration = verifier.manifest.card(model), verifier.calibration(model)
-    return render.answer(verdict, card, calibration), *galleries, asked + 1
+        return answer(verdict, card, calibration), *galleries, values[self.asked] + 1
+
+    def explain(self, values: Values, request: gr.Request) -> Iterator[tuple[str, str]]:
+        """Ever better maps of the pair that was just compared, and under which secret they are."""
+        if not (values[self.asked] and all(self.controls.uploads(values))):
+            yield waiting(), ""
+            return
+        try:
+            ask = self.controls.of_method(values, values[self.controls.method])
+            admit_maps(request, ask.explainer())
+            for explanation in verifier.reasons(ask):
+                yield maps(explanation), held(explanation)
+        except XfvError as trouble:
+            yield waiting(str(trouble)), ""
+
+    @in_words
+    def report(
+        self,
+        values: Values,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> list[gr.DownloadButton]:
+        """Every method's maps of the pair in one HTML file and in one picture."""
+        admit(request, "report")
+        pair = self.controls.of_pair(values)
+        found = []
+        for method in progress.tqdm(self.controls.methods, desc="Making every map", unit="map"):
+            *_, last = verifier.reasons(self.controls.of_method(values, method))
+            found.append(last)
+        name = pair.model or verifier.manifest.default
+        card, calibration = verifier.manifest.card(name), verifier.calibration(name)
+        page = report(found, card, calibration, datetime.now(timezone.utc))
+        folder = new_folder()
+        (folder / "xfv-report.html").write_text(page, encoding="utf-8")
+        (folder / "xfv-report.png").write_bytes(all_in_one(found))
+        return [
+            gr.DownloadButton(value=folder / f"xfv-report.{kind}", visible=True)
+            for kind in ("html", "png")
+        ]
+
+    def link(self, values: Values) -> str:
+        """An address that brings these settings back, and the pair if it is an example."""
+        method = values[self.controls.method]
+        asked = {
+            "model": values[self.controls.model], "at": values[self.controls.rule], "why": method,
+        }  # fmt: skip
+        if self.preset:
+            asked["detail"] = values[self.preset]
+        if (number := example_of(*self.controls.uploads(values))) is not None:
+            asked["example"] = str(number + 1)
+        return link(urlencode(asked))
+
+    def restore(self, request: gr.Request) -> list[Any]:
+        """Model, rule, method, its tab and detail, and photos that a link asks for, where they
+        exist; see ``restored``."""
+        asked = dict(request.query_params)
+        method, number = asked.get("why", ""), asked.get("example", "")
+        pair = PAIRS[int(number) - 1] if number in map(str, range(1, len(PAIRS) + 1)) else None
+        known = method in self.controls.methods
+        details = [value for _, value in self.preset.choices] if self.preset else []
+        return [
+            asked["model"] if asked.get("model") in verifier.manifest.models else gr.skip(),
+            asked["at"] if asked.get("at") in POINTS else gr.skip(),
+            method if known else gr.skip(),
+            gr.Tabs(selected=method) if known else gr.skip(),
+            *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
+            *(
+                [asked["detail"] if asked.get("detail") in details else gr.skip()]
+                if details
+                else ()
+            ),
+        ]
+
+    def restored(self, tabs: gr.Tabs) -> list[Any]:
+        """What ``restore`` sets."""
+        c = self.controls
+        detail = [self.preset] if self.preset else []
+        return [c.model, c.rule, c.method, tabs, *c.photos, *detail]
+
+    @property
+    def preset(self) -> Any:
+        """The widget of the occlusion's detail, if there is one."""
+        occlusion = self.controls.methods.get("occlusion")
+        return occlusion.options.get("preset") if occlusion else None
 
 
 def faces_of(photo: Upload) -> gr.Gallery:
@@ -69,41 +157,6 @@ def faces_of(photo: Upload) -> gr.Gallery:
     several = len(faces) > 1
     named = [(face, f"Face {i + 1}") for i, face in enumerate(faces)] if several else []
     return gr.Gallery(value=named, visible=several)
-
-
-def explain(
-    asked: int,
-    photo_a: Upload,
-    photo_b: Upload,
-    pick_a: int,
-    pick_b: int,
-    model: str,
-    point: str,
-    method: str,
-    preset: str,
-    mode: int,
-    shape: str,
-    fill: str,
-    adding: str,
-    summands: str,
-    request: gr.Request,
-) -> Iterator[tuple[str, str]]:
-    """Ever better maps of the pair that was just compared, and under which secret they are."""
-    if not (asked and photo_a and photo_b):
-        yield render.waiting(), ""
-        return
-    try:
-        admit_maps(request, method, preset)
-        for explanation in verifier.explain(
-            photo_a,
-            photo_b,
-            operating_point=point,
-            pick=(pick_a, pick_b),
-            **asked_of(method, model, preset, mode, shape, fill, adding, summands),
-        ):
-            yield render.maps(explanation), held(explanation)
-    except XfvError as problem:
-        yield render.waiting(str(problem)), ""
 
 
 def held(explanation: Explanation) -> str:
@@ -132,58 +185,6 @@ def save(shown: str, strength: float, surface: str) -> list[gr.DownloadButton]:
     return buttons
 
 
-@in_words
-def report(
-    photo_a: Upload,
-    photo_b: Upload,
-    pick_a: int,
-    pick_b: int,
-    model: str,
-    point: str,
-    preset: str,
-    mode: int,
-    shape: str,
-    fill: str,
-    adding: str,
-    summands: str,
-    request: gr.Request,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008
-) -> list[gr.DownloadButton]:
-    """Every method's maps of the pair in one HTML file and in one picture."""
-    admit(request, "report")
-    if not (photo_a and photo_b):
-        raise XfvError("Two photos are needed.")
-    found = [
-        verifier.explained(
-            photo_a,
-            photo_b,
-            operating_point=point,
-            pick=(pick_a, pick_b),
-            **asked_of(method, model, preset, mode, shape, fill, adding, summands),
-        )
-        for method in progress.tqdm(render.TITLES, desc="Drawing every map", unit="map")
-    ]
-    page = render.report(
-        found, verifier.manifest.card(model), verifier.calibration(model),
-        made=datetime.now(timezone.utc), style=STYLE, scripts=SCRIPTS,
-    )  # fmt: skip
-    folder = new_folder()
-    (folder / "xfv-report.html").write_text(page, encoding="utf-8")
-    (folder / "xfv-report.png").write_bytes(all_in_one(found))
-    return [
-        gr.DownloadButton(value=folder / f"xfv-report.{kind}", visible=True)
-        for kind in ("html", "png")
-    ]
-
-
-def link(photo_a: Upload, photo_b: Upload, model: str, point: str, method: str, preset: str) -> str:
-    """An address that brings these settings back, and the pair if it is one of the examples."""
-    values = {"model": model, "at": point, "why": method, "detail": preset}
-    if (number := example_of(photo_a, photo_b)) is not None:
-        values["example"] = str(number + 1)
-    return render.link(urlencode(values))
-
-
 def example_of(photo_a: Upload, photo_b: Upload) -> int | None:
     """Which example these two photos are, by their bytes."""
     if not (isinstance(photo_a, str) and isinstance(photo_b, str)):
@@ -193,42 +194,6 @@ def example_of(photo_a: Upload, photo_b: Upload) -> int | None:
         if given == tuple((EXAMPLES / pair[side]).read_bytes() for side in "ab"):
             return number
     return None
-
-
-def restore(request: gr.Request) -> list[Any]:
-    """Model, rule, method, its tab, detail and photos that a link asks for, where they exist."""
-    asked = dict(request.query_params)
-    method = asked.get("why", "")
-    number = asked.get("example", "")
-    pair = PAIRS[int(number) - 1] if number in map(str, range(1, len(PAIRS) + 1)) else None
-    known = method in render.TITLES
-    return [
-        asked["model"] if asked.get("model") in verifier.manifest.models else gr.skip(),
-        asked["at"] if asked.get("at") in render.POINTS else gr.skip(),
-        method if known else gr.skip(),
-        gr.Tabs(selected=method) if known else gr.skip(),
-        asked["detail"] if asked.get("detail") in OFFERED else gr.skip(),
-        *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
-    ]
-
-
-def asked_of(
-    method: str,
-    model: str,
-    preset: str,
-    mode: int,
-    shape: str,
-    fill: str,
-    adding: str,
-    summands: str,
-) -> dict[str, Any]:
-    """What the page's widgets ask of a method; patches and parts have networks of their own."""
-    options: dict[str, dict[str, Any]] = {
-        "occlusion": {"preset": preset, "mode": mode, "shape": shape, "fill": fill},
-        "patches": {"model": adding, "view": summands},
-        "parts": {"model": None},
-    }
-    return {"method": method, "model": model, **options.get(method, {})}
 
 
 @in_words

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from tests.faces.bad_images import bad_images, encode, odd_images, png, png16, sample
-from xfv_core.faces import images
+from xfv_core.faces import decode, images
 from xfv_core.faces.images import ImageError, load_photo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,13 +139,13 @@ def test_a_decoder_that_wants_more_memory_than_allowed_ends_alone(
 ) -> None:
     avif = encode(Image.new("RGB", (4000, 4000)), "AVIF", speed=10, quality=1)
     assert load_photo(avif).pixels.shape == (4000, 4000, 3)
-    monkeypatch.setattr(images, "CHILD_BYTES", 100_000_000)
+    monkeypatch.setattr(decode, "CHILD_BYTES", 100_000_000)
     with pytest.raises(ImageError, match="cannot be decoded"):
         load_photo(avif)
 
 
 def test_a_decoder_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "CHILD_SECONDS", 0.001)
+    monkeypatch.setattr(decode, "CHILD_SECONDS", 0.001)
     with pytest.raises(ImageError, match="too long"):
         load_photo(ODD["heic"])
 
@@ -156,7 +157,8 @@ def test_all_bad_pictures_together_cost_little_memory_and_no_warning() -> None:
         "import re, sys\n"
         "from pathlib import Path\n"
         "from tests.faces.bad_images import bad_images\n"
-        "from xfv_core.faces.images import ImageError, load_photo\n"
+        "from xfv_core.faces.images import ImageError, limit_pillow, load_photo\n"
+        "limit_pillow()\n"
         "status = Path('/proc/self/status')\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', status.read_text())[1]) // 1024\n"
         "bad = bad_images()\n"
@@ -174,11 +176,39 @@ def test_all_bad_pictures_together_cost_little_memory_and_no_warning() -> None:
     assert done.stderr == b""
 
 
-def test_other_users_of_pillow_are_bounded_too() -> None:
-    images.limit_pillow()
+def test_a_program_that_asks_for_it_bounds_what_else_opens_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with warnings.catch_warnings():
+        images.limit_pillow()
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
     with pytest.raises(Image.DecompressionBombError):
         Image.open(io.BytesIO(png(5100, 5000, raw=b"")))
+
+
+def test_importing_the_core_leaves_the_program_around_it_as_it_was() -> None:
+    script = (
+        "import warnings\n"
+        "from PIL import Image, ImageFile\n"
+        "ImageFile.LOAD_TRUNCATED_IMAGES = True\n"
+        "limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)\n"
+        "import xfv_core, xfv_core.faces.images, xfv_core.verifier\n"
+        "assert Image.MAX_IMAGE_PIXELS == limit, Image.MAX_IMAGE_PIXELS\n"
+        "assert ImageFile.LOAD_TRUNCATED_IMAGES\n"
+        "added = [f for f in warnings.filters if f not in filters and 'PIL' in str(f[3])]\n"
+        "assert not added, added\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_grey_values_of_any_depth_in_sixteen_bits_are_seen(depth: int) -> None:
+    ramp = np.tile(np.linspace(0, 2**depth - 1, 64).astype(np.uint16), (32, 1))
+    pixels = load_photo(encode(Image.fromarray(ramp), "PNG")).pixels
+    assert (pixels[..., 1] == ramp >> (depth - 8)).all()
 
 
 @settings(deadline=None, max_examples=150)
@@ -207,7 +237,7 @@ def test_a_mutated_file_is_refused_or_read_but_never_crashes(
         photo = load_photo(mutated)
     except ImageError:
         return
-    assert photo.pixels.shape[2] == 3 and min(photo.pixels.shape[:2]) >= images.MIN_SIDE
+    assert photo.pixels.shape[2] == 3 and min(photo.pixels.shape[:2]) >= decode.MIN_SIDE
 
 
 @settings(deadline=None, max_examples=150)
@@ -235,4 +265,4 @@ def test_a_mutated_avif_or_heic_is_refused_or_read(name: str, place: int, value:
 @settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_exif_gives_some_orientation(data: bytes) -> None:
-    assert isinstance(images._orientation(b"Exif\0\0II*\0\x08\0\0\0" + data), int)
+    assert isinstance(decode._orientation(b"Exif\0\0II*\0\x08\0\0\0" + data), int)

@@ -38,6 +38,8 @@ def template() -> NDArray[np.int8]:
         (42, 92, "mouth"),
         (71, 92, "mouth"),
         (56, 92, "mouth"),
+        (34, 91, "left cheek"),
+        (78, 91, "right cheek"),
         (56, 25, "brows and forehead"),
         (38, 40, "brows and forehead"),
         (74, 40, "brows and forehead"),
@@ -105,6 +107,16 @@ def test_the_eyes_of_a_turned_face_are_where_its_landmarks_are() -> None:
     regions = face_regions(profile, (112, 112))
     found = [REGIONS[regions[round(y), round(x)]] for x, y in profile]
     assert found == ["left eye", "right eye", "nose", "mouth", "mouth"]
+
+
+def test_a_turned_face_shows_more_of_the_side_it_leaves() -> None:
+    turned = TEMPLATE.copy()
+    turned[2, 0] -= 12  # the nose: it looks to the left of the picture
+    frontal, moved = (
+        np.flatnonzero((face_regions(marks, (112, 112)) != 0).any(axis=0)).mean()
+        for marks in (TEMPLATE, turned)
+    )
+    assert moved > frontal + 4
 
 
 def test_landmarks_outside_the_crop_leave_the_rest_labelled() -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from io import BytesIO
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from xfv_core.overlay import encode, legend, legend_html, side_by_side
+from xfv_core.overlay import encode, legend, legend_colours, side_by_side, two_figures
 
 
 def columns_with_text(image: NDArray[np.uint8], rows: slice) -> NDArray[np.bool_]:
@@ -46,6 +44,13 @@ def test_the_legend_without_a_unit_gives_the_room_to_its_labels() -> None:
     assert np.array_equal(with_unit[:40], without[:40])
 
 
+def test_the_unit_stands_below_the_labels() -> None:
+    below = legend(0.02, "cosine", 480, 72)[50:, :, 3].max(axis=0) > 0
+    inked = np.flatnonzero(below)
+    assert inked.size and abs(inked.mean() - 240) < 4  # in the middle
+    assert inked[0] > 180 and inked[-1] < 300
+
+
 def test_dark_turns_the_text_light_and_leaves_the_bar() -> None:
     light, dark = legend(0.02, "cosine"), legend(0.02, "cosine", dark=True)
     assert np.array_equal(light[:14], dark[:14])
@@ -54,24 +59,11 @@ def test_dark_turns_the_text_light_and_leaves_the_bar() -> None:
     assert dark[30:, :, :3].min() > 192
 
 
-def test_the_html_legend_is_well_formed_and_says_what_its_ends_mean() -> None:
-    root = ElementTree.fromstring(legend_html(0.0213, "change in cosine similarity"))
-    words = " ".join(" ".join(root.itertext()).split())
-    assert words.startswith("−0.021 makes them different 0 makes them alike +0.021")
-    assert words.endswith("change in cosine similarity")
-    assert "from −0.021, makes them different, through 0" in root.attrib["aria-label"]
-
-
-def test_the_html_legend_fetches_nothing_and_sets_no_text_colour() -> None:
-    html = legend_html(0.02, "cosine")
-    assert "url(" not in html
-    assert not re.search(r"[;\"]color:", html)
-
-
-def test_a_unit_cannot_smuggle_markup_into_the_page() -> None:
-    html = legend_html(1.0, '"><script>alert(1)</script>')
-    assert "<script" not in html
-    ElementTree.fromstring(html)
+def test_the_colours_of_the_legend_run_from_pink_through_grey_to_green() -> None:
+    colours = legend_colours(9).astype(int)
+    assert len(colours) == 9
+    assert colours[0, 0] > colours[0, 1] and colours[-1, 1] > colours[-1, 0]
+    assert np.ptp(colours[4]) == 0
 
 
 @pytest.mark.parametrize(
@@ -79,7 +71,7 @@ def test_a_unit_cannot_smuggle_markup_into_the_page() -> None:
     [(0.0213, "0.021"), (1e-6, "0.000001"), (0.00345, "0.0034"), (1.0, "1"), (12.3, "12")],
 )
 def test_numbers_have_two_figures_and_no_exponent(scale: float, text: str) -> None:
-    assert f"+{text}</b>" in legend_html(scale, "")
+    assert two_figures(scale) == text
 
 
 def test_both_photos_stand_at_one_height() -> None:
@@ -103,6 +95,14 @@ def test_the_figure_draws_its_photos_pixel_for_pixel_at_their_own_size() -> None
     places = np.argwhere(np.all(page == a[0, 0], axis=-1))
     found = [np.array_equal(page[y : y + 400, x : x + 300], a) for y, x in places]
     assert sum(found) == 2
+
+
+def test_the_bar_of_colours_stands_below_the_photos() -> None:
+    photo = np.full((336, 336, 3), 128, np.uint8)
+    page = side_by_side(photo, photo, 0.02, "cosine").astype(int)
+    coloured = np.flatnonzero((np.ptp(page, axis=-1) > 40).any(axis=1))
+    photos = np.flatnonzero((page == 128).all(axis=-1).sum(axis=1) > 600)
+    assert coloured.size and coloured[0] > photos[-1]
 
 
 def test_a_long_caption_makes_the_figure_taller_not_wider() -> None:

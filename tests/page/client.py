@@ -21,8 +21,10 @@ class Client:
     def __init__(self, server: str) -> None:
         self.http = httpx.Client(base_url=server, timeout=60)
         config = self.http.get("config").json()
+        self.widgets = {widget["id"]: widget["props"] for widget in config["components"]}
+        self.inputs = {fn["id"]: fn["inputs"] for fn in config["dependencies"]}
         self.fns = {fn["api_name"]: fn["id"] for fn in reversed(config["dependencies"])}
-        self.camera = next(c["id"] for c in config["components"] if c["props"].get("server_fns"))
+        self.camera = next(i for i, props in self.widgets.items() if props.get("server_fns"))
         self.photo = self.uploaded("obama.jpg")
         self.path = self.photo["path"]
         self.folder = self.path.rsplit("/", 2)[0]
@@ -70,14 +72,28 @@ class Client:
     def select(self, fn: str, sent: Any) -> httpx.Response:
         return self.event(fn, event_data=sent)
 
+    def filled(self, fn: str, **changed: Any) -> list[Any]:
+        """The values of a callback's widgets as the page sends them, some changed, by the widget's
+        id with _ for -."""
+        found = [self.widgets[i] for i in self.inputs[self.fns[fn]]]
+        names = [(props.get("elem_id") or "").replace("-", "_") for props in found]
+        assert set(changed) <= set(names), f"{fn} has {names}"
+        return [
+            changed.get(name, props.get("value")) for name, props in zip(names, found, strict=True)
+        ]
+
     def after(self, picked: tuple[str, Any], fn: str, *data: Any) -> httpx.Response:
         """A callback in a session whose state another callback made."""
         session = secrets.token_hex(6)
         self.event(picked[0], event_data=picked[1], session=session)
         return self.event(fn, *data, session=session)
 
-    def compare(self, photo: Any, model: Any = "sface", point: Any = "balanced") -> httpx.Response:
-        return self.event("compare", photo, self.photo, 0, 0, model, point, 0)
+    def compare(self, photo: Any, **changed: Any) -> httpx.Response:
+        return self.event("compare", *self.of_pair("compare", photo, **changed))
+
+    def of_pair(self, fn: str, photo: Any, **changed: Any) -> list[Any]:
+        """``filled`` with two photos."""
+        return self.filled(fn, photo_a=photo, photo_b=self.photo, **changed)
 
     def pairs(self, **changed: Any) -> httpx.Response:
         chosen = {

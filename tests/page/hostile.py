@@ -112,7 +112,12 @@ def bodies() -> dict[str, Ask]:
         "too few values": lambda c: c.call("verify", c.photo),
         "no values": lambda c: c.call("verify"),
         "a third photo": lambda c: c.call("verify", *[c.photo] * 3, "sface", "balanced"),
-        "a value too many": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", "x"),
+        "a value too many": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1, 1, "x"),
+        "face 0": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 0),
+        "face 2 of one": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1, 2),
+        "half a face": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1.5),
+        "a face as text": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", "1"),
+        "no number of a face": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", None),
         "not a number": lambda c: c.sent("verify", b'{"data": [NaN, -Infinity, NaN, NaN]}'),
         "1e400": lambda c: c.sent("verify", b'{"data": [1e400, null, "", "balanced"]}'),
         "nothing": lambda c: c.send(verify, b""),
@@ -171,24 +176,22 @@ def callbacks() -> dict[str, Ask]:
         "no page": lambda c: c.select("turned_to", {}),
         "pair -5": lambda c: c.select("picked", {"row": -5}),
         "a system file beside a photo": lambda c: c.compare(at(path="/etc/passwd")),
-        "a model the page does not offer": lambda c: c.compare(c.photo, "nobody"),
-        "two models at once": lambda c: c.compare(c.photo, ["sface", "ecnet"]),
-        "no model chosen": lambda c: c.compare(c.photo, None),
-        "a rule as dictionary": lambda c: c.compare(c.photo, "sface", {}),
+        "a model the page does not offer": lambda c: c.compare(c.photo, model="nobody"),
+        "two models at once": lambda c: c.compare(c.photo, model=["sface", "ecnet"]),
+        "no model chosen": lambda c: c.compare(c.photo, model=None),
+        "a rule as dictionary": lambda c: c.compare(c.photo, rule={}),
         "an occluder that is true": lambda c: c.event(
-            "explain_1", 1, c.photo, c.photo, 0, 0, "sface", "balanced", "occlusion", "fast",
-            True, "square", "black", "rrf56", "evidence",
+            "explain_1", *c.of_pair("explain_1", c.photo, occlusion_mode=True)
+        ),
+        "a detail of the page that takes minutes": lambda c: c.event(
+            "explain_1", *c.of_pair("explain_1", c.photo, occlusion_preset="full")
         ),
         "a view that does not exist": lambda c: c.event(
-            "explain_1", 1, c.photo, c.photo, 0, 0, "sface", "balanced", "patches", "fast",
-            1, "square", "black", "rrf56", "everything",
+            "explain_1", *c.of_pair("explain_1", c.photo, patches_view="everything")
         ),
         "colours of 900 %": lambda c: c.event("save", None, 900, "Face"),
         "colours of x %": lambda c: c.event("save", None, "x", "Face"),
-        "a report about nobody": lambda c: c.event(
-            "report", None, None, 0, 0, "sface", "balanced", "fast", 1, "square", "black",
-            "rrf56", "evidence",
-        ),
+        "a report about nobody": lambda c: c.event("report", *c.filled("report")),
         "a reference photo of the system": lambda c: c.event(
             "live_reference", at(path="/etc/passwd")
         ),
@@ -208,10 +211,10 @@ def cameras() -> dict[str, Ask]:
     """The live camera's function, and what else could be called in its place."""
     picture = "data:image/jpeg;base64,"
     return {
-        "a frame without its secret": lambda c: c.frame(["guessed", f"{picture}AAAA", True]),
+        "a frame without its secret": lambda c: c.frame(["guessed", f"{picture}AAAA"]),
         "a frame of the wrong shape": lambda c: c.frame([1, 2]),
         "no frame": lambda c: c.frame(None),
-        "a frame of 5 MB": lambda c: c.frame(["guessed", picture + "A" * 5_000_000, True]),
+        "a frame of 5 MB": lambda c: c.frame(["guessed", picture + "A" * 5_000_000]),
         "a method of a widget": lambda c: c.frame([], fn_name="preprocess"),
         "a private method": lambda c: c.frame([], fn_name="__init__"),
         "a widget that does not exist": lambda c: c.frame([], component_id=10**6),
@@ -340,14 +343,13 @@ def harmless() -> dict[str, tuple[Ask, str]]:
         ),
         "a trigger that does not exist": (lambda c: c.event("models", trigger_id=9**9), "sface"),
         "state values of the client's own": (
-            lambda c: c.event("compare", c.photo, c.photo, 9, -9, "sface", "balanced", "x"),
-            "Same person",
+            lambda c: c.event(
+                "compare", *[value or "x" for value in c.of_pair("compare", c.photo)]
+            ), "Same person",
         ),
         "maps without a verdict": (
-            lambda c: c.event(
-                "explain_1", 1, c.photo, c.photo, 0, 0, "sface", "balanced", "occlusion", "fast",
-                1, "square", "black", "rrf56", "evidence",
-            ), "once two faces are compared",
+            lambda c: c.event("explain_1", *c.of_pair("explain_1", c.photo)),
+            "once two faces are compared",
         ),
         "a picture that is not the client's": (
             lambda c: c.event("save", {"maps": 1}, 50, "Face"), '"interactive":false',
@@ -355,7 +357,7 @@ def harmless() -> dict[str, tuple[Ask, str]]:
         "face 100 of one": (
             lambda c: c.after(
                 ("chosen_face", {"index": 99, "value": ""}),
-                "compare", c.photo, c.photo, 0, 0, "sface", "balanced", 0,
+                "compare", *c.of_pair("compare", c.photo),
             ), "There is no face 100 in this photo",
         ),
         "a page of pairs far behind the last": (

@@ -28,6 +28,15 @@ def upload(page: Page, **photos: Path) -> None:
         page.set_input_files(f"#photo-{side} input[type=file]", photo)
 
 
+def two_people(examples: Path, file: Path) -> None:
+    """One photo with two faces."""
+    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
+        together = Image.new("RGB", (1000, 600))
+        together.paste(ImageOps.contain(one, (500, 600)), (0, 0))
+        together.paste(ImageOps.contain(two, (500, 400)), (500, 0))
+    together.save(file)
+
+
 def test_two_uploads_give_verdict_maps_words_and_fidelity(
     open_page: Callable[..., Page], examples: Path
 ) -> None:
@@ -87,11 +96,7 @@ def test_the_map_can_be_laid_over_the_whole_photo(
 def test_the_other_of_two_faces_can_be_picked(
     open_page: Callable[..., Page], examples: Path, tmp_path: Path
 ) -> None:
-    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
-        together = Image.new("RGB", (1000, 600))
-        together.paste(ImageOps.contain(one, (500, 600)), (0, 0))
-        together.paste(ImageOps.contain(two, (500, 400)), (500, 0))
-    together.save(tmp_path / "two.jpg")
+    two_people(examples, tmp_path / "two.jpg")
     page = open_page()
     upload(page, a=tmp_path / "two.jpg", b=examples / "obama2.jpg")
     expect(page.locator(ANSWER)).to_contain_text("2 faces found")
@@ -280,6 +285,22 @@ def test_programs_find_three_endpoints_and_what_they_promise(server: str, exampl
         with pytest.raises(AppError) as problem:
             client.predict(a, b, method, model, api_name="/explain")
         assert "\n" not in str(problem.value)
+
+
+def test_programs_say_which_face_of_a_group_is_meant(
+    server: str, examples: Path, tmp_path: Path
+) -> None:
+    two_people(examples, tmp_path / "two.jpg")
+    client = Client(server, verbose=False)
+    group, obama = handle_file(tmp_path / "two.jpg"), handle_file(examples / "obama2.jpg")
+    found = [
+        client.predict(group, obama, "sface", "balanced", face, 1, api_name="/verify")
+        for face in (1, 2)
+    ]
+    assert sorted(verdict["same"] for verdict in found) == [False, True]
+    assert [verdict["faces"] for verdict in found] == [[0, 0], [1, 0]]
+    with pytest.raises(AppError, match="There is no face 3"):
+        client.predict(group, obama, "sface", "balanced", 3, 1, api_name="/verify")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from gradio.state_holder import SessionState, StateHolder
+from gradio.state_holder import SessionState
 
 from page.server import door, folder, limits
 from page.server.door import Door
@@ -234,22 +234,6 @@ def echo() -> Page:
 
 def processed(page: Page, state: SessionState, *values: Any) -> Any:
     return run(page.process_api(page.fns[0], list(values), state=state))
-
-
-def test_gradio_keeps_no_value_of_a_session() -> None:
-    page = echo()
-    state = SessionState(page)
-    assert processed(page, state, "secret")["data"] == ["secret"]
-    assert "secret" not in str(list(state.components))
-
-
-def test_a_session_cannot_be_named_at_length() -> None:
-    holder = StateHolder()
-    holder.set_blocks(echo())
-    assert holder["a" * 11]
-    with pytest.raises(ValueError, match="too long"):
-        holder["a" * 65]
-    assert len(holder.session_data) == 1
 
 
 @pytest.mark.parametrize("values", [(), ("a", "b"), ("x" * 101,), (5,), ({},)])

@@ -7,14 +7,19 @@ from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from page import html as render
+from page.html.answer import answer, axis, problem
 from page.html.charts import reliability
+from page.html.legend import legend
+from page.html.maps import curves, waiting
+from page.html.models import models
+from page.html.words import limits
 from xfv_core import Verdict
 from xfv_core.confidence import Calibration
 from xfv_core.explain.fidelity import Fidelity
@@ -66,20 +71,20 @@ class Tags(HTMLParser):
 
 @given(st.text())
 def test_no_message_becomes_markup(text: str) -> None:
-    plain = Tags(render.problem("x")).seen
-    assert Tags(render.problem(text)).seen == plain
-    assert Tags(render.waiting(text)).seen == Tags(render.waiting("x")).seen
+    plain = Tags(problem("x")).seen
+    assert Tags(problem(text)).seen == plain
+    assert Tags(waiting(text)).seen == Tags(waiting("x")).seen
 
 
 def test_a_note_is_escaped(card: ModelCard, calibration: Calibration) -> None:
-    html = render.answer(replace(VERDICT, notes=("<img src=x>",)), card, calibration)
+    html = answer(replace(VERDICT, notes=("<img src=x>",)), card, calibration)
     assert "img" not in Tags(html).seen
 
 
 def test_the_answer_names_its_data_set_its_size_and_its_odds(
     card: ModelCard, calibration: Calibration
 ) -> None:
-    html = render.answer(VERDICT, card, calibration)
+    html = answer(VERDICT, card, calibration)
     assert "Same person" in html and "99.96 % sure" in html
     assert "at equal odds" in html
     assert calibration.dataset in html
@@ -91,7 +96,7 @@ def test_without_calibration_there_is_no_percentage_but_a_source(card: ModelCard
     other = replace(
         card, indicative_threshold=PublishedThreshold("cosine distance", 0.3, "deepface")
     )
-    html = render.answer(bare, other, None)
+    html = answer(bare, other, None)
     assert "%" not in html.replace("100%", "")
     assert "not calibrated" in html and "deepface" in html
 
@@ -100,7 +105,7 @@ def test_a_verdict_the_probability_does_not_support_is_not_called_sure(
     card: ModelCard, calibration: Calibration
 ) -> None:
     torn = replace(VERDICT, probability_same=0.4, confidence=None)
-    html = render.answer(torn, card, calibration)
+    html = answer(torn, card, calibration)
     assert "% sure" not in html
     assert "40 %" in html
 
@@ -110,7 +115,7 @@ def test_the_marker_stays_on_the_axis(similarity: float, threshold: float) -> No
     stored = load_manifest().card("sface").calibration
     assert stored is not None
     verdict = replace(VERDICT, similarity=similarity, threshold=threshold)
-    html = render.axis(verdict, stored)
+    html = axis(verdict, stored)
     marker = float(html.split('class="here" x="')[1].split('"')[0])
     assert 0 <= marker <= 560
 
@@ -122,14 +127,14 @@ def test_the_curves_run_from_nothing_to_everything_hidden() -> None:
         insertion_beaten=1.0, sd=0.05, deletion=falling, insertion=falling[::-1],
         chance=np.linspace(0.8, 0.0, 11), n_random=20, passes=1,
     )  # fmt: skip
-    points = render.curves(fidelity).split('points="')[1].split('"')[0].split()
+    points = curves(fidelity).split('points="')[1].split('"')[0].split()
     assert points[0] == "0.0,0.0"
     assert points[-1] == "400.0,150.0"
 
 
 def test_every_model_stands_with_licence_result_and_reliability(calibration: Calibration) -> None:
     manifest = load_manifest()
-    page = render.models(manifest, {})
+    page = models(manifest, {})
     assert Tags(page).seen.count("summary") == len(manifest.models)
     for card in manifest.models.values():
         assert escape(card.title) in page and escape(card.license) in page
@@ -140,9 +145,25 @@ def test_every_model_stands_with_licence_result_and_reliability(calibration: Cal
 
 def test_what_was_not_measured_is_not_claimed(card: ModelCard) -> None:
     bare = replace(card, calibration=None, figures=Figures())
-    page = render.models(Manifest("sface", {"sface": bare}), {})
+    page = models(Manifest("sface", {"sface": bare}), {})
     assert "accuracy not measured here" in page
     assert "svg" not in Tags(page).seen and "table" not in Tags(page).seen
+
+
+def test_the_legend_is_well_formed_and_says_what_its_ends_mean() -> None:
+    html = legend(0.0213, "change in cosine similarity")
+    root = ElementTree.fromstring(html)
+    words = " ".join(" ".join(root.itertext()).split())
+    assert words.startswith("−0.021 makes them different 0 makes them alike +0.021")
+    assert words.endswith("change in cosine similarity")
+    assert "from −0.021, makes them different, through 0" in root[0].attrib["aria-label"]
+    assert "url(" not in html
+
+
+def test_a_unit_cannot_smuggle_markup_into_the_page() -> None:
+    html = legend(1.0, '"><script>alert(1)</script>')
+    assert "<script" not in html
+    ElementTree.fromstring(html)
 
 
 def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard, tmp_path: Path) -> None:
@@ -155,7 +176,7 @@ def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard, tmp_pat
     (tmp_path / "net.parts.json").write_bytes(data)
     pin = PinnedFile("net.parts.json", hashlib.sha256(data).hexdigest(), len(data))
     found = replace(card, parts=pin, figures=Figures(parts={"sets": sets}))
-    page = render.models(Manifest("sface", {"sface": found}, tmp_path), {"sface": b"PNG"})
+    page = models(Manifest("sface", {"sface": found}, tmp_path), {"sface": b"PNG"})
     assert page.count('class="atlas"') == 1 and page.count("--column:") == 14
     assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97%</b>' in page
     assert "13 silent" in page and "LFW, &lt;aligned&gt;" in page
@@ -167,10 +188,8 @@ def test_the_limits_name_the_groups_that_fare_best_and_worst(card: ModelCard) ->
         for name, rate in (("adults, mixed", 0.08), ("<a>", 0.031), ("b", 0.2), ("c", 0.4444))
     ]
     groups = {"protocol": "all pairs of a cell", "cells": cells}
-    said = render.limits(replace(card, figures=Figures(groups=groups)))
+    said = limits(replace(card, figures=Figures(groups=groups)))
     assert "takes 8 % of strangers" in said and "from 3 % (&lt;a&gt;) to 44 % (c)" in said
-    assert "has not been measured here" in render.limits(replace(card, figures=Figures()))
-    page = render.models(
-        Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {}
-    )
+    assert "has not been measured here" in limits(replace(card, figures=Figures()))
+    page = models(Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {})
     assert "&lt;a&gt;" in page and "20% (0% to 100%)" in page

@@ -125,6 +125,7 @@ class Method(ABC):
     place : among the others in a list, low first.
     needs : the class or capability (``models/base.py``) that a network must have.
     unfit : the sentence for one that has not; ``{model}`` stands for its name.
+    studied : the settings that studies compare, as in ``name:setting``; () for the method as it is.
     raw : the maps are gradients, which are smoothed where they are shown.
     cost : how many times the work of a standard occlusion map; visitors' limits count it.
     """
@@ -138,6 +139,7 @@ class Method(ABC):
     needs: ClassVar[type] = object
     unfit: ClassVar[str] = "{model} cannot be explained by this method; choose another."
     raw: ClassVar[bool] = False
+    studied: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for each in self.options():

@@ -1,63 +1,40 @@
-"""Faces in a photo, by MTCNN (Zhang et al., 2016) as packaged by facenet-pytorch."""
+"""Faces in a photo, by several looks of MTCNN."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from xfv_core.errors import XfvError
+from xfv_core.faces.face import (
+    CUT,
+    NEARLY_CERTAIN,
+    POSSIBLE,
+    SURE,
+    Face,
+    area,
+    certainty,
+    once_each,
+    overlap,
+)
 
 if TYPE_CHECKING:
     import torch
 
-_WEIGHTS = {  # sha256 of the files inside facenet-pytorch, which are pickles
-    "pnet.pt": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
-    "rnet.pt": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
-    "onet.pt": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
-}
-_THRESHOLDS, _PYRAMID = [0.6, 0.7, 0.7], 0.709  # MTCNN's own
-_SURE, _POSSIBLE = 0.98, 0.85  # nearly every face of LFW is above the first, none below the second
 _SMALLEST = 20  # px, what MTCNN was trained down to
 _SHARE = 0.06  # of the long side that a face must have to be looked for at once
+_LARGE = 0.2  # of the long side, what the second look is for
+_CROWD = 0.12  # of the long side: where several faces are smaller, there may be smaller ones yet
+_CLEARLY = 8  # times less doubt
 _GREY = 128  # zero to the network: of six ways to pad, the one that found most tight crops
-
-
-CUT = "The face is cut off by the edge of the photo."
 
 
 class NoFaceError(XfvError):
     """No face in a photo."""
-
-
-class DetectorError(XfvError):
-    """The detector's own files are not what they should be."""
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """A detected face, in the coordinates of the photo it was found in.
-
-    box : (4,) float32 edges x0, y0, x1, y1; may reach beyond the photo.
-    landmarks : (5,2) float32 left eye, right eye, nose, left and right mouth corner, left and
-        right as seen in the picture.
-    probability : the detector's, in [0, 1].
-    warnings : why results on this face are less certain, a sentence each.
-    turn : quarter turns that bring the face upright, as in ``np.rot90(pixels, turn)``.
-    """
-
-    box: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    probability: float
-    warnings: tuple[str, ...] = ()
-    turn: int = 0
 
 
 class FaceDetector:
@@ -68,41 +45,54 @@ class FaceDetector:
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         """Load the networks; raises `DetectorError` where their files were changed."""
-        import facenet_pytorch
-        import torch
+        from xfv_core.faces.mtcnn import MTCNN  # and torch with it
 
-        _check_weights(Path(facenet_pytorch.__file__).parent / "data")
-        self._device = torch.device(device)
-        self._networks: Any = facenet_pytorch.MTCNN(device=self._device)
+        self._networks = MTCNN(device)
 
     def detect(
         self, pixels: NDArray[np.uint8], *, long_side: int = 800, thorough: bool = True
     ) -> tuple[Face, ...]:
         """(H,W,3) uint8 RGB -> faces, largest first; raises `NoFaceError`.
 
-        The photo is shrunk to ``long_side`` px first (320 suits a live camera), where faces from
-        6 % of it upwards are found. Only if that gives none: padded, for faces that fill the
-        photo; finer, for small ones; turned by 90, 270 and 180 degrees; not so unless ``thorough``.
+        The photo is shrunk to ``long_side`` px (320 suits a live camera), where faces from 6 % of
+        it upwards are looked for; and, unless not ``thorough``, at a quarter of that with a border,
+        for large faces which the first look passes over. Only where these leave a doubt: finer,
+        for small ones; turned by 90, 180 and 270 degrees.
         """
-        doubtful: list[Face] = []
-        for found in islice(self._attempts(pixels, long_side), None if thorough else 1):
-            sure = [face for face in found if face.probability >= _SURE]
-            if sure:
-                sure = self._with_room(sure, pixels, long_side)
-                return tuple(sorted(sure, key=_area, reverse=True))
-            doubtful = doubtful or found
-        if not doubtful:
+        if thorough:
+            found = self._thorough(pixels, long_side)
+        else:
+            found = once_each(self._look(pixels, long_side))
+        if not found:
             raise NoFaceError(
                 "No face was found; use a photo in which the face is larger, upright and well lit."
             )
-        return tuple(sorted(doubtful, key=_area, reverse=True))
+        sure = [face for face in found if face.probability >= SURE]
+        faces = self._with_room(sure, pixels, long_side) if sure else found
+        return tuple(sorted(faces, key=area, reverse=True))
 
-    def _attempts(self, pixels: NDArray[np.uint8], side: int) -> Iterator[list[Face]]:
-        yield self._look(pixels, side)
-        yield self._look(pixels, side // 2, padded=True)
-        yield self._look(pixels, 2 * side, share=0)
-        turned = [self._look(pixels, side, turn=turn) for turn in (1, 2, 3)]
-        yield max(turned, key=_certainty)  # an upside-down face looks like one, but less so
+    def _thorough(self, pixels: NDArray[np.uint8], side: int) -> list[Face]:
+        found = self._twice(pixels, side) or self._look(pixels, 2 * side, share=0)
+        if certainty(found) < NEARLY_CERTAIN:
+            found = self._best_turn(found, pixels, side)
+        turn = found[0].turn if found else 0
+        for finer in _finer(found, side, max(pixels.shape)):
+            found = once_each(found, self._look(pixels, finer, share=0, turn=turn))
+        return found
+
+    def _twice(self, pixels: NDArray[np.uint8], side: int, turn: int = 0) -> list[Face]:
+        """As a whole, and coarsely with a border for the faces that are large."""
+        coarse = self._look(pixels, side // 4, share=_LARGE, border=0.25, turn=turn)
+        return once_each(self._look(pixels, side, turn=turn), coarse)
+
+    def _best_turn(self, upright: list[Face], pixels: NDArray[np.uint8], side: int) -> list[Face]:
+        """Upside down a face looks like one too, but less so.
+
+        Photos are upright mostly: what is found in a turned one has to be clearly more certain.
+        """
+        turned = max((self._twice(pixels, side, turn) for turn in (1, 3, 2)), key=certainty)
+        doubt, turned_doubt = 1 - certainty(upright), 1 - certainty(turned)
+        return turned if turned_doubt * _CLEARLY < doubt else upright
 
     def _with_room(self, faces: list[Face], pixels: NDArray[np.uint8], side: int) -> list[Face]:
         """Faces cut off by the edge as they are found with a border round the photo.
@@ -112,9 +102,11 @@ class FaceDetector:
         """
         if not any(CUT in face.warnings for face in faces):
             return faces
-        roomy = [f for f in self._look(pixels, side, padded=True) if f.probability >= _SURE]
+        turn = faces[0].turn
+        wide = self._look(pixels, side, share=2 * _SHARE, border=0.5, turn=turn)
+        roomy = [face for face in wide if face.probability >= SURE]
         return [
-            max((f for f in roomy if _overlap(f, face) > 0.3), key=_area, default=face)
+            max((f for f in roomy if overlap(f, face) > 0.3), key=area, default=face)
             if CUT in face.warnings
             else face
             for face in faces
@@ -126,45 +118,38 @@ class FaceDetector:
         side: int,
         *,
         share: float = _SHARE,
-        padded: bool = False,
+        border: float = 0,
         turn: int = 0,
     ) -> list[Face]:
+        """Faces from ``share`` of the long side upwards; ``border`` in long sides."""
         copy = np.rot90(_shrunk(pixels, side), turn)
         scale = max(copy.shape) / max(pixels.shape)
-        border = max(copy.shape) // 2 if padded else 0
-        padding = ((border, border), (border, border), (0, 0))
+        around = int(border * max(copy.shape))
+        padding = ((around, around), (around, around), (0, 0))
         framed = np.pad(copy, padding, constant_values=_GREY)
         faces = []
-        for row, points in self._mtcnn(framed, max(_SMALLEST, share * max(framed.shape))):
-            corners = _turned_back(row[:4].reshape(2, 2) - border - 0.5, copy.shape, turn)
-            landmarks = _turned_back(points - border, copy.shape, turn)
+        for row, points in self._mtcnn(framed, max(_SMALLEST, share * max(copy.shape))):
+            corners = _turned_back(row[:4].reshape(2, 2) - around - 0.5, copy.shape, turn)
+            landmarks = _turned_back(points - around, copy.shape, turn)
             box = np.sort((corners + 0.5) / scale, axis=0).reshape(4)
             landmarks = (landmarks + 0.5) / scale - 0.5
             faces.append(_face(box, landmarks, float(row[4]), turn, pixels.shape))
-        return [face for face in faces if face.probability >= _POSSIBLE]
+        return [face for face in faces if face.probability >= POSSIBLE]
 
     def _mtcnn(
         self, pixels: NDArray[np.uint8], smallest: float
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """-> [(x0, y0, x1, y1, probability), (5,2) landmarks] of each face."""
-        import torch
-        from facenet_pytorch.models.utils.detect_face import detect_face
+        rows, points = self._networks.detect(pixels, smallest)
+        return list(zip(rows.astype(float), points.astype(float), strict=True))
 
-        if min(pixels.shape[:2]) < smallest:
-            return []
-        nets = self._networks
-        with torch.inference_mode():
-            rows, points = detect_face(
-                pixels,
-                smallest,
-                nets.pnet,
-                nets.rnet,
-                nets.onet,
-                _THRESHOLDS,
-                _PYRAMID,
-                self._device,
-            )
-        return list(zip(np.asarray(rows[0], float), np.asarray(points[0], float), strict=True))
+
+def _finer(found: list[Face], side: int, long_side: int) -> list[int]:
+    """The sides at which to look for smaller faces, none where there is no reason to."""
+    if certainty(found) < SURE:
+        return sorted({min(side, long_side), min(2 * side, long_side)})
+    largest = max(np.ptp(face.box.reshape(2, 2), axis=0).max() for face in found)
+    return [side] if len(found) > 1 and largest < _CROWD * long_side else []
 
 
 def pick_central(faces: Sequence[Face], shape: tuple[int, ...]) -> int:
@@ -223,32 +208,8 @@ def _warnings(
     reasons = {
         f"The face is small, its eyes are {between:.0f} pixels apart.": between < 20,
         CUT: outside or beyond.max() > 0.1,
-        "The detector is not sure that this is a face.": probability < _SURE,
+        "The detector is not sure that this is a face.": probability < SURE,
         "The face is turned far to the side.": sideways > 0.4
         or between < 0.6 * np.linalg.norm(mouth - middle),
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
-
-
-def _certainty(faces: Sequence[Face]) -> float:
-    return max((face.probability for face in faces), default=0.0)
-
-
-def _area(face: Face) -> float:
-    return float(np.prod(face.box[2:] - face.box[:2]))
-
-
-def _overlap(one: Face, other: Face) -> float:
-    """Intersection over union of two boxes."""
-    low, high = np.maximum(one.box[:2], other.box[:2]), np.minimum(one.box[2:], other.box[2:])
-    common = float(np.prod(np.maximum(high - low, 0)))
-    return common / (_area(one) + _area(other) - common)
-
-
-def _check_weights(folder: Path) -> None:
-    for name, expected in _WEIGHTS.items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
-            raise DetectorError(
-                f"The face detector's file {name} is not the one this program was tested with; "
-                "reinstall facenet-pytorch 2.5.3."
-            )

@@ -1,303 +1,123 @@
-"""Untrusted bytes -> upright RGB pixels: bounded in bytes, pixels, memory and formats.
-
-JPEG, PNG and WebP are decoded here, each by the one decoder its signature names. HEIC and AVIF
-carry their true size only inside the coded stream (a 2 kB AVIF that declares 100x100 px made its
-decoder take 300 MB), so they are decoded in a child process with a memory and a time limit.
-Every other format is refused by name. Metadata is dropped; colours are taken as sRGB, because
-converting them would hand untrusted profiles to one more parser for a shift that face networks
-do not notice.
-"""
+"""A photo as everything above takes it: upright RGB pixels, what was done to them, their digest."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import inspect
-import io
-import json
 import os
-import re
-import struct
-import subprocess
-import sys
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, PngImagePlugin
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image, ImageFile
 
-from xfv_core.errors import XfvError
+from xfv_core.faces import decode
+from xfv_core.faces.decode import ImageError
 
-MAX_BYTES = 40_000_000
-MAX_PIXELS = 25_000_000  # decoded at most, whatever the format
-MAX_JPEG_PIXELS = 100_000_000  # single-scan JPEG, decoded at half size
-MAX_MULTISCAN_PIXELS = 50_000_000  # progressive JPEG holds every coefficient in memory
-MAX_SCANS = 100  # each scan of a progressive JPEG costs one pass over the picture
-MAX_JPEG_PIXELS_PER_BYTE = 512  # a block of 64 pixels takes at least one bit
-MIN_SIDE, MAX_ASPECT = 24, 10
-LONG_SIDE = 4096  # a 12 MP phone photo stays as it is; larger ones are shrunk to save memory
-CHILD_BYTES, CHILD_SECONDS = 1_000_000_000, 30
-
-_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WebP": WebPImageFile,
-}
-_SIGNATURES = (
-    (rb"\xff\xd8\xff", "JPEG"),
-    (rb"\x89PNG\r\n\x1a\n", "PNG"),
-    (rb"RIFF....WEBP", "WebP"),
-    (rb"....ftyp(avif|avis|(mif1|msf1).{4,60}avi[fs])", "AVIF"),
-    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIC"),
-    (rb"....ftyp", "Video"),
-    (rb"GIF8|BM.{12}", "GIF and BMP"),
-    (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF and raw"),
-    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
-    (rb"\0\0\0\x0cJXL |\xff\x0a", "JPEG XL"),
-    (rb"8BPS|%PDF", "Photoshop and PDF"),
-    (rb"\s*(<\?xml|<svg|<!DOCTYPE|<html)", "SVG and web"),
-)
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_NEXT_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
-_DAMAGED = (
-    "The picture is damaged or incomplete; open it in a photo program, "
-    "save it as a new JPEG or PNG and try that."
-)
-
-
-class ImageError(XfvError):
-    """A file that is no photo we can safely read; the message says what to do instead."""
+__all__ = ["ImageError", "Photo", "PhotoSource", "limit_pillow", "load_photo"]
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo.
+    """A decoded photo; `Photo.of` makes one of nearly anything.
 
-    pixels : (H,W,3) uint8 RGB, upright, read-only, at most ``LONG_SIDE`` px on the long side.
+    pixels : (H,W,3) uint8 RGB, upright; kept read-only, copied where they were not.
     notes : what was done to it that its owner should know, a sentence each.
-    digest : hex sha256 of shape and pixels; equal pictures have equal digests.
+
+    Raises `ImageError` where the pixels are of another type or shape.
     """
 
     pixels: NDArray[np.uint8]
-    notes: tuple[str, ...]
-    digest: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_array(self.pixels)
+        if self.pixels.flags.writeable or not self.pixels.flags.c_contiguous:
+            own = np.array(self.pixels, order="C")
+            own.setflags(write=False)
+            object.__setattr__(self, "pixels", own)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex sha256 of shape and pixels; equal pictures have equal digests."""
+        return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.data).hexdigest()
+
+    @classmethod
+    def of(cls, source: PhotoSource) -> Photo:
+        """A photo of an array, a Pillow image, the bytes of a file or its path.
+
+        An array is uint8 RGB of shape (H,W,3). Whatever its kind, a picture is turned as its EXIF
+        says, shown on white where it is transparent and reduced to ``decode.LONG_SIDE`` px.
+        Raises `ImageError` with a sentence for all that is no photo.
+        """
+        if isinstance(source, Photo):
+            return source
+        if isinstance(source, np.ndarray):
+            _check_array(source)
+            return cls._of_image(Image.fromarray(np.ascontiguousarray(source)))
+        if isinstance(source, Image.Image):
+            return cls._of_image(source)
+        if isinstance(source, decode.FILES):
+            return load_photo(source)
+        raise ImageError(
+            "A photo is given as a path, the bytes of a file, a Pillow image or a uint8 array, "
+            f"not as {type(source).__name__}."
+        )
+
+    @classmethod
+    def _of_image(cls, image: Image.Image) -> Photo:
+        decode.check_size(*image.size, decode.MAX_JPEG_PIXELS)
+        if image.mode == "F":  # nobody knows what its white is
+            raise ImageError("A Pillow image of mode F is no photo; convert it to RGB.")
+        try:
+            return cls(_pixels(decode.upright(image)), tuple(decode.notes_on(image.size)))
+        except Exception as error:  # no such conversion, or a file opened lazily and broken
+            raise ImageError(
+                f"This Pillow image of mode {image.mode} cannot be read; convert it to RGB."
+            ) from error
+
+
+PhotoSource: TypeAlias = (
+    Photo
+    | Image.Image
+    | NDArray[np.uint8]
+    | bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+)
+
+
+def load_photo(source: bytes | bytearray | memoryview | str | os.PathLike[str]) -> Photo:
+    """Decode a file, given as its bytes or its path; raises `ImageError` (see `decode.decode`)."""
+    image, notes = decode.decode(decode.read(source))
+    return Photo(_pixels(image), tuple(notes))
 
 
 def limit_pillow() -> None:
-    """Bound what other libraries open through Pillow, and keep its warnings out of our output.
+    """For a program that serves strangers: bound what other libraries open through Pillow.
 
-    Pillow raises above twice ``MAX_IMAGE_PIXELS``. The loader below is stricter than that and
-    does not go through ``Image.open``.
+    Pillow then raises above ``decode.MAX_PIXELS``, refuses cut-off files and keeps its warnings to
+    itself. This holds for the whole process, so nothing calls it on import. ``load_photo`` is
+    stricter and does not go through ``Image.open``.
     """
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+    Image.MAX_IMAGE_PIXELS = decode.MAX_PIXELS // 2  # it raises above twice this
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-limit_pillow()
-
-
-def load_photo(source: bytes | bytearray | str | os.PathLike[str]) -> Photo:
-    """Decode a file, given as its bytes or its path, to an upright RGB `Photo`.
-
-    The first frame of an animation is taken; transparent parts are shown on white, as most
-    viewers do (what lies hidden under them is never used). Raises `ImageError`.
-    """
-    data = _read(source)
-    kind = _format_of(data)
-    try:
-        opened, notes = _open(data, kind)
-        image = _flattened(opened)
-        image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-        image = _upright(image, opened.info.get("exif"))
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow's parsers raise nearly anything on hostile bytes
-        raise ImageError(_DAMAGED) from error
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     pixels = np.array(image, dtype=np.uint8)  # (H,W,3)
     pixels.setflags(write=False)
-    digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.data).hexdigest()
-    return Photo(pixels, tuple(notes), digest)
+    return pixels
 
 
-def _read(source: bytes | bytearray | str | os.PathLike[str]) -> bytes:
-    data = bytes(source) if isinstance(source, bytes | bytearray) else _read_file(source)
-    if not data:
-        raise ImageError("The file is empty; choose a photo as JPEG, PNG or WebP.")
-    if len(data) > MAX_BYTES:
+def _check_array(pixels: NDArray[np.generic]) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
-            f"The file is larger than {MAX_BYTES // 1_000_000} MB; save a smaller copy and try it."
+            "An array is a photo if it is uint8 RGB of shape (height, width, 3); "
+            f"this one is {pixels.dtype} of shape {pixels.shape}."
         )
-    return data
-
-
-def _read_file(path: str | os.PathLike[str]) -> bytes:
-    try:
-        if not Path(path).is_file():  # a device or a pipe could be endless
-            raise ImageError(f"There is no photo file at {os.fspath(path)!r}; check the path.")
-        with Path(path).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"The file {os.fspath(path)!r} cannot be read; check the path.") from error
-
-
-def _format_of(data: bytes) -> str:
-    for pattern, name in _SIGNATURES:
-        if re.match(pattern, data[:80], re.DOTALL):
-            if name in _DECODERS or name in ("HEIC", "AVIF"):
-                return name
-            raise ImageError(
-                f"{name} files are not read here; save the picture as JPEG or PNG and try that."
-            )
-    raise ImageError("This file is not a photo; choose one as JPEG, PNG, WebP, HEIC or AVIF.")
-
-
-def _open(data: bytes, kind: str) -> tuple[Image.Image, list[str]]:
-    if kind not in _DECODERS:
-        return _open_in_child(data, kind)
-    image = _DECODERS[kind](io.BytesIO(data))
-    _check_size(*image.size, _jpeg_limit(data) if kind == "JPEG" else MAX_PIXELS)
-    if kind == "JPEG" and image.width * image.height > MAX_JPEG_PIXELS_PER_BYTE * len(data):
-        raise ImageError(_DAMAGED)
-    notes = _notes(image.size, getattr(image, "is_animated", False))
-    if image.width * image.height > MAX_PIXELS:
-        image.draft(None, (image.width // 2, image.height // 2))
-    image.load()
-    return image, notes
-
-
-def _notes(size: tuple[int, int], animated: bool) -> list[str]:
-    notes = ["Animated image, the first frame is used."] if animated else []
-    if max(size) > LONG_SIDE:
-        notes.append(f"Large photo of {size[0]} x {size[1]} pixels, a reduced copy is used.")
-    return notes
-
-
-def _check_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:
-    """Refuse by the header alone, before any memory is spent on pixels."""
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(
-            f"The picture is only {width} x {height} pixels; "
-            f"choose one with at least {MIN_SIDE} pixels on each side."
-        )
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageError(
-            f"The picture is a strip of {width} x {height} pixels; crop it around the face."
-        )
-    if width * height > limit:
-        raise ImageError(
-            f"The picture has {width * height / 1e6:.0f} megapixels and at most {limit / 1e6:.0f} "
-            "can be read from this kind of file; save a smaller copy and try that."
-        )
-
-
-def _jpeg_limit(data: bytes) -> int:
-    """Pixels a JPEG may have: fewer where it has several scans, none where it has too many."""
-    scans, position = 0, 2
-    while (marker := _NEXT_MARKER.search(data, position)) and marker[1] != b"\xd9":
-        scans += marker[1] == b"\xda"
-        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    if scans > MAX_SCANS:
-        raise ImageError(f"The JPEG has {scans} scans; save it as a new JPEG or PNG and try that.")
-    return MAX_JPEG_PIXELS if scans <= 1 else MAX_MULTISCAN_PIXELS
-
-
-def _flattened(image: Image.Image) -> Image.Image:
-    """Any mode -> RGB; CMYK by the plain formula, as its profile is not read."""
-    if image.mode.startswith("I"):  # 16-bit grey
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(layer, mask=layer.getchannel("A"))
-    return white
-
-
-def _upright(image: Image.Image, exif: object) -> Image.Image:
-    turn = _UPRIGHT.get(_orientation(exif)) if isinstance(exif, bytes) else None
-    return image if turn is None else image.transpose(turn)
-
-
-def _orientation(exif: bytes) -> int:
-    """Tag 0x0112 of the first EXIF directory, 1 (upright) where it cannot be found."""
-    tiff = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return 1
-    with contextlib.suppress(struct.error):
-        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
-        (count,) = struct.unpack_from(f"{order}H", tiff, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-            if tag == 0x0112:
-                return value
-    return 1
-
-
-def _open_in_child(data: bytes, kind: str) -> tuple[Image.Image, list[str]]:
-    """Decode HEIC or AVIF where neither its memory, its time nor a crash can hurt this process."""
-    # its own source: the child must not import this package, and torch with it
-    code = f"{inspect.getsource(_child)}\n_child({kind!r}, {MAX_PIXELS}, {CHILD_BYTES})"
-    try:
-        child = subprocess.run(
-            [sys.executable, "-c", code],
-            input=data,
-            capture_output=True,
-            timeout=CHILD_SECONDS,
-            env={**os.environ, "MALLOC_ARENA_MAX": "1"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(
-            f"This {kind} picture takes too long to decode; save it as JPEG."
-        ) from error
-    header, _, raw = child.stdout.partition(b"\n")
-    if not header:
-        raise ImageError(f"This {kind} picture cannot be decoded; save it as JPEG and try that.")
-    found = json.loads(header)
-    _check_size(*found["size"])
-    image = Image.frombytes(found["mode"], tuple(found["size"]), raw)
-    image.info["exif"] = bytes.fromhex(found["exif"])
-    return image, _notes(image.size, found["animated"])
-
-
-def _child(kind: str, max_pixels: int, max_bytes: int) -> None:
-    """The child process: a file on stdin -> one line of JSON, then the pixels, on stdout."""
-    import contextlib
-    import io
-    import json
-    import sys
-
-    from PIL import AvifImagePlugin
-
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 2
-    with contextlib.suppress(ImportError, OSError, ValueError):  # not every system has the limit
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (max_bytes, max_bytes))
-    decoder: type = AvifImagePlugin.AvifImageFile
-    exif, animated = b"", False
-    if kind == "HEIC":  # libheif turns it upright itself, and several pictures are no animation
-        import pillow_heif
-
-        pillow_heif.options.DECODE_THREADS = 2
-        decoder = pillow_heif.HeifImageFile
-    image = decoder(io.BytesIO(sys.stdin.buffer.read()))
-    if kind == "AVIF":
-        exif, animated = image.info.get("exif", b""), image.n_frames > 1
-    fits = image.width * image.height <= max_pixels
-    raw = image.tobytes() if fits else b""
-    found = {"size": image.size, "mode": image.mode, "exif": exif.hex(), "animated": animated}
-    sys.stdout.buffer.write(json.dumps(found).encode() + b"\n" + raw)

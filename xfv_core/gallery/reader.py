@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -175,7 +174,6 @@ def ready_portrait(image: bytes, landmarks: NDArray[np.float32]) -> Portrait:
     ``landmarks``: (5,2) or (10,) in pixels of the crop.
     """
     photo = load_photo(image)
-    photo = replace(photo, digest=f"crop {photo.digest}")  # never taken for an upload of the crop
     points = landmarks.reshape(5, 2)
     side = len(photo.pixels)
     face = Face(np.array([0, 0, side, side], np.float32), points, 1.0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.models.base import Chain, Residual, register
-from xfv_core.models.blocks import INPUT_SCALE, INPUT_SHIFT, Layer, TrainedModel, conv_block
-from xfv_core.strict_json import STRICT, build, parse, pretty
+from xfv_core.models.blocks import (
+    INPUT_SCALE,
+    INPUT_SHIFT,
+    Layer,
+    NetConfig,
+    TrainedModel,
+    conv_block,
+)
+from xfv_core.strict_json import STRICT, Positive, build, parse, pretty
 from xfv_core.weights.hub import read_pinned
 
 if TYPE_CHECKING:
@@ -35,7 +42,7 @@ MOSTLY = 0.5  # purity from which a channel goes by its part's name
 
 
 @dataclass(frozen=True)
-class ECConfig:
+class ECConfig(NetConfig):
     """Everything that fixes the architecture (the ``config`` of a manifest entry).
 
     Attributes
@@ -49,19 +56,10 @@ class ECConfig:
 
     layers: tuple[Layer, ...]
     blocks: int
-    channels: int
-    head: int
-    local: int
-    dim: int
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ECConfig:
-        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
-        return cls(**{**values, "layers": tuple(Layer(*layer) for layer in values["layers"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON form."""
-        return {**asdict(self), "layers": [[x.kernel, x.stride, x.channels] for x in self.layers]}
+    channels: Positive
+    head: Positive
+    local: Positive
+    dim: Positive
 
 
 @dataclass(frozen=True)

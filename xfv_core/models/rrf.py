@@ -12,9 +12,7 @@ learned vector per patch position added before a ReLU, and a linear map of its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +24,13 @@ from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
     Layer,
+    NetConfig,
     TrainedModel,
     conv_block,
     padding_of,
     receptive_field,
 )
+from xfv_core.strict_json import Positive
 
 INPUT_SIZE = 112
 
@@ -40,7 +40,7 @@ class PatchGeometryError(XfvError):
 
 
 @dataclass(frozen=True)
-class PatchConfig:
+class PatchConfig(NetConfig):
     """Everything that fixes the architecture (the ``config`` of a manifest entry).
 
     Attributes
@@ -52,20 +52,9 @@ class PatchConfig:
     """
 
     layers: tuple[Layer, ...]
-    hidden: int
-    local: int
-    dim: int
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PatchConfig:
-        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
-        layers = tuple(Layer(*layer) for layer in values["layers"])
-        return cls(layers, values["hidden"], values["local"], values["dim"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON form."""
-        rest = {k: v for k, v in asdict(self).items() if k != "layers"}
-        return {"layers": [[x.kernel, x.stride, x.channels] for x in self.layers], **rest}
+    hidden: Positive
+    local: Positive
+    dim: Positive
 
 
 @dataclass(frozen=True, eq=False)

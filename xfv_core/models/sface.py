@@ -11,12 +11,16 @@ block of the flattened weight, w = scale · (code - zero).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from xfv_core.models.base import Chain, FaceModel, register
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 # (output channels, stride of the depthwise convolution) of the thirteen blocks
 BLOCKS = (
@@ -65,6 +69,12 @@ class SFace(FaceModel):
 
     def last_maps(self) -> nn.Module:
         return self.features[-1]  # (B, 1024, 7, 7)
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        if card.config:
+            raise ValueError(f"it has no settings, but {list(card.config)} are given")
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:

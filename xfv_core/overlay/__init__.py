@@ -1,16 +1,27 @@
 """Maps become pictures here and nowhere else: colours, placement, legend, figure, file."""
 
 from xfv_core.overlay.colours import blend, shared_scale
-from xfv_core.overlay.figure import encode, legend, legend_html, side_by_side
+from xfv_core.overlay.figure import (
+    GREEN_WORDS,
+    PINK_WORDS,
+    encode,
+    legend,
+    legend_colours,
+    side_by_side,
+    two_figures,
+)
 from xfv_core.overlay.placement import overlay_crop, overlay_photo
 
 __all__ = [
+    "GREEN_WORDS",
+    "PINK_WORDS",
     "blend",
     "encode",
     "legend",
-    "legend_html",
+    "legend_colours",
     "overlay_crop",
     "overlay_photo",
     "shared_scale",
     "side_by_side",
+    "two_figures",
 ]

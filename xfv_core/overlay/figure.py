@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from html import escape
 from io import BytesIO
 from typing import Literal, cast
 
@@ -53,28 +52,11 @@ def legend(
     return rgba
 
 
-def legend_html(scale: float, unit: str) -> str:
-    """The same legend for a page: inline styles, system fonts, text in the page's own colour."""
-    stops = blend(
-        np.full((1, 33, 3), _BAR_GREY, np.uint8),
-        np.linspace(-1, 1, 33, dtype=np.float32)[None],
-        scale=1.0,
-        strength=1.0,
-    )[0]
-    gradient = ",".join(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in stops)
-    end, safe_unit = _number(scale), escape(unit)
-    spoken = f"Colour scale from −{end}, {PINK_WORDS}, through 0 to +{end}, {GREEN_WORDS}"
-    row = "display:flex;gap:0 .4em;flex-wrap:wrap"  # in a narrow place the words go below
-    return (
-        f'<div role="img" aria-label="{spoken}{", " + safe_unit if unit else ""}" '
-        'style="font:13px/1.4 system-ui,sans-serif;font-variant-numeric:tabular-nums">'
-        f'<div style="height:12px;border-radius:6px;background:linear-gradient(90deg,{gradient})">'
-        '</div><div style="display:grid;grid-template-columns:1fr auto 1fr;gap:8px;margin-top:4px">'
-        f'<div style="{row}"><b>−{end}</b> <span>{PINK_WORDS}</span></div><b>0</b>'
-        f'<div style="{row}-reverse;justify-content:flex-end">'
-        f"<span>{GREEN_WORDS}</span> <b>+{end}</b></div></div>"
-        f'<div style="text-align:center;opacity:.7">{safe_unit}</div></div>'
-    )
+def legend_colours(count: int = 33) -> NDArray[np.uint8]:
+    """The colours of the bar from end to end: uint8 (count,3)."""
+    grey = np.full((1, count, 3), _BAR_GREY, np.uint8)
+    ramp = np.linspace(-1, 1, count, dtype=np.float32)[None]
+    return blend(grey, ramp, scale=1.0, strength=1.0)[0]
 
 
 def side_by_side(
@@ -120,24 +102,27 @@ def side_by_side(
     return np.asarray(page)
 
 
-def encode(image: NDArray[np.uint8], format: Literal["png", "jpeg"] = "png") -> bytes:
+def encode(image: NDArray[np.uint8], format: Literal["png", "jpeg", "webp"] = "png") -> bytes:
     """uint8 (H,W,3|4) -> the bytes of a file without metadata.
 
-    PNG is lossless; JPEG (three channels only) is written once, at quality 95 with full colour
-    resolution, so that the edges of a map stay where they are.
+    PNG and WebP are lossless; JPEG (three channels only) is written once, at quality 95 with full
+    colour resolution, so that the edges of a map stay where they are.
     """
-    options = {"quality": 95, "subsampling": 0} if format == "jpeg" else {}
+    options: dict[str, dict[str, int]] = {
+        "jpeg": {"quality": 95, "subsampling": 0},
+        "webp": {"lossless": True},
+    }
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, format=format, **options)
+    Image.fromarray(image).save(buffer, format=format, **options.get(format, {}))
     return buffer.getvalue()
 
 
 def _labels(scale: float) -> tuple[str, str, str]:
-    end = _number(scale)
+    end = two_figures(scale)
     return f"-{end}  {PINK_WORDS}", "0", f"{GREEN_WORDS}  +{end}"
 
 
-def _number(value: float) -> str:
+def two_figures(value: float) -> str:
     """Two significant figures, without an exponent."""
     return np.format_float_positional(value, precision=2, fractional=False).rstrip(".")
 

@@ -30,7 +30,8 @@ from xfv_core.weights.figures import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFEST_PATH = ROOT / "weights.json"
+_IN_WHEEL = ROOT / "xfv_core" / "weights.json"  # pyproject.toml puts the checkout's file there
+MANIFEST_PATH = _IN_WHEEL if _IN_WHEEL.is_file() else ROOT / "weights.json"
 _NOT_IN_FILE = ("name", "figures")
 
 
@@ -209,7 +210,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
 
     Raises ManifestError with file, place and reason, one sentence.
     """
-    folder = ROOT if path is None else path.parent
+    folder = ROOT if path in (None, MANIFEST_PATH) else path.parent
     path = path or MANIFEST_PATH
     try:
         file = strict_json.build(_File, _named(strict_json.parse(path.read_text("utf-8"))))

@@ -13,6 +13,7 @@ from tests.evaluation.noise import noise_pairs
 from tests.explain.test_fidelity import SIDE, Brightness, OneCell
 from xfv_core.evaluation.maps.patch_lfw import (
     SHARES,
+    PatchRow,
     auroc,
     give_back,
     locate,
@@ -20,10 +21,10 @@ from xfv_core.evaluation.maps.patch_lfw import (
     other_person,
     pasted,
     pasted_places,
-    patch_row_of,
     summarise,
 )
-from xfv_core.evaluation.maps.study import Study, StudyError, read_rows
+from xfv_core.evaluation.maps.rows import read_rows
+from xfv_core.evaluation.maps.study import Study, StudyError
 from xfv_core.explain.base import Cost, Maps
 
 PLACES = pasted_places(SIDE)
@@ -124,7 +125,7 @@ def test_the_summary_holds_genuine_and_impostor_pairs_apart(tmp_path: Path) -> N
         OneCell(), noise_pairs(tmp_path), tmp_path, methods, threshold=0.3, decide_at=0.99, n=6
     )
     measure_patches(study, tmp_path / "out")
-    rows = read_rows(tmp_path / "out", patch_row_of)
+    rows = read_rows(tmp_path / "out", PatchRow)
     table = summarise(tmp_path / "out")
     genuine, impostor = (table["methods"]["fggb"][kind] for kind in ("genuine", "impostor"))
     assert genuine["n"] == impostor["n"] == 3

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xfv_core.explain.baselines import RandomMap
 
 from tests.evaluation.noise import noise_pairs
 from tests.explain.test_fidelity import OneCell
 from xfv_core.evaluation.data.pairs import PhotoStore
+from xfv_core.evaluation.maps.rows import RowsError, read_rows, settings_of
 from xfv_core.evaluation.maps.study import (
     Study,
     StudyError,
@@ -22,12 +22,11 @@ from xfv_core.evaluation.maps.study import (
     finished_rows,
     head,
     mean_interval,
-    read_rows,
-    settings_of,
     work_through,
 )
 from xfv_core.explain import Method, MethodError
 from xfv_core.explain.occlusion import Occlusion
+from xfv_core.explain.random_map import RandomMap
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def study(tmp_path: Path) -> Study:
     )
 
 
-def measure(study: Study, out: Path, **shared) -> list[dict]:
+def measure(study: Study, out: Path, **shared) -> list[Mean]:
     def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> Mean:
         a, b = study.crops(store, i)
         lot = explainers["random"]
@@ -52,7 +51,7 @@ def measure(study: Study, out: Path, **shared) -> list[dict]:
         return Mean(i, float((a + b).mean()), lot.seed)
 
     work_through(study, out, judge, **shared)
-    return read_rows(out, dict)
+    return read_rows(out, Mean)
 
 
 def test_two_processes_and_a_cut_line_give_the_rows_of_one_unbroken_run(
@@ -64,23 +63,23 @@ def test_two_processes_and_a_cut_line_give_the_rows_of_one_unbroken_run(
         measure(study, two, process=(index, 2))
         file = two / f"rows-{index}.jsonl"
         file.write_text(file.read_text()[:-10])  # killed in the middle of a line
-    assert len(read_rows(two, dict)) == 4
+    assert len(read_rows(two, Mean)) == 4
     heard: list[tuple[int, int]] = []
     measure(study, two, process=(2, 3), steps=lambda *done: heard.append(done))
     assert measure(study, two) == whole
-    assert [row["pair"] for row in whole] == list(range(6))
+    assert [row.pair for row in whole] == list(range(6))
     assert all(done <= todo for done, todo in heard)
 
 
 def test_a_map_drawn_by_lot_is_another_one_for_every_pair(study: Study, tmp_path: Path) -> None:
-    assert all(row["lots"] == row["pair"] for row in measure(study, tmp_path / "out"))
+    assert all(row.lots == row.pair for row in measure(study, tmp_path / "out"))
 
 
 def test_a_folder_of_another_measurement_is_refused(study: Study, tmp_path: Path) -> None:
     out = tmp_path / "out"
     measure(study, out)
     for other in (replace(study, seed=1), replace(study, weights="others")):
-        with pytest.raises(StudyError, match="another measurement"):
+        with pytest.raises(RowsError, match="another measurement"):
             measure(other, out)
 
 
@@ -100,7 +99,7 @@ def test_an_unknown_method_is_refused_before_any_work(study: Study, tmp_path: Pa
 
 def test_no_row_no_summary(study: Study, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="No pair"):
-        finished_rows(tmp_path, dict)
+        finished_rows(tmp_path, Mean)
 
 
 def test_the_head_says_command_protocol_versions_and_no_path(study: Study, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
+from xfv_core.evaluation.maps.rows import settings_of
 from xfv_core.evaluation.maps.study import (
     Steps,
     Study,
@@ -31,7 +32,7 @@ from xfv_core.evaluation.maps.study import (
     finished_rows,
     head,
     mean_interval,
-    settings_of,
+    methods_of,
     share_interval,
     work_through,
 )
@@ -41,6 +42,7 @@ from xfv_core.explain import Method
 from xfv_core.explain.corrrise import random_squares
 from xfv_core.explain.fidelity import ranks
 from xfv_core.models.base import FaceEmbedder, embed_all
+from xfv_core.strict_json import STRICT
 
 PATCHES, SIDE, SEED = 27, 16, 3
 SHARES = np.linspace(0.05, 0.95, 10)  # of the pixels that are given back
@@ -84,6 +86,7 @@ class PatchRow:
     genuine: bool
     chance: Sequence[bool]
     methods: Mapping[str, Located]
+    __pydantic_config__ = STRICT
 
 
 def measure_patches(
@@ -192,15 +195,9 @@ def give_back(
     return (embed_all(model, photos, fast=False) @ second >= threshold).cpu().numpy()
 
 
-def patch_row_of(values: Mapping[str, Any]) -> PatchRow:
-    """A line of the rows."""
-    methods = {name: Located(**located) for name, located in values["methods"].items()}
-    return PatchRow(**{**values, "methods": methods})
-
-
 def summarise(out: Path) -> dict[str, Any]:
     """What was measured how, and every method on genuine and on impostor pairs, as plain data."""
-    rows = finished_rows(out, patch_row_of)
+    rows = finished_rows(out, PatchRow)
     kinds = {kind: [r for r in rows if r.genuine == (kind == "genuine")] for kind in KINDS}
     kinds = {kind: found for kind, found in kinds.items() if found}
     return {
@@ -208,9 +205,11 @@ def summarise(out: Path) -> dict[str, Any]:
         "random": {kind: _errors([r.chance for r in own], kind) for kind, own in kinds.items()},
         "methods": {
             name: {
-                kind: _table([r.methods[name] for r in own], kind) for kind, own in kinds.items()
+                kind: _table([r.methods[name] for r in own if name in r.methods], kind)
+                for kind, own in kinds.items()
+                if any(name in r.methods for r in own)
             }
-            for name in rows[0].methods
+            for name in methods_of(rows)
         },
     }
 

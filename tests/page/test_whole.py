@@ -1,0 +1,83 @@
+"""The page starts for any manifest, and shows what its models can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gradio.blocks import Blocks
+
+from page.html.patches import _bar
+from page.photo import PhotoImage, photo_widget
+from page.server.folder import KEEP_SECONDS
+from page.whole import build
+from page.widgets import methods, verifier
+from tests.explain.test_patches import made_up
+from xfv_core.weights.manifest import Manifest, load_manifest
+
+
+@pytest.fixture
+def with_models(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The page's verifier with a few of the manifest's models only."""
+
+    def only(*names: str, **added: str) -> None:
+        """``added``: a new name, and the model that it is a copy of."""
+        whole = load_manifest()
+        cards = {name: whole.models[name] for name in names}
+        cards |= {new: replace(whole.models[old], name=new) for new, old in added.items()}
+        monkeypatch.setattr(verifier, "manifest", Manifest(names[0], cards, whole.folder))
+
+    return only
+
+
+def tabs_of(page: Blocks) -> list[str]:
+    return [block.label for block in page.blocks.values() if block.get_block_name() == "tabitem"]
+
+
+def test_with_every_model_there_is_every_tab() -> None:
+    titles = [method.title for method in methods().values()]
+    assert tabs_of(build()) == ["Two photos", *titles, "Live camera", "Explorer", "Models"]
+
+
+def test_with_the_default_model_alone_there_are_no_tabs_for_patches_parts_or_camera(
+    with_models: Callable[..., None],
+) -> None:
+    with_models("sface")
+    tabs = tabs_of(build())
+    assert "Occlusion" in tabs and "Explorer" in tabs
+    assert not {"Patches", "Parts", "Live camera"} & set(tabs)
+
+
+def test_without_a_model_that_a_gallery_was_computed_for_there_is_no_explorer(
+    with_models: Callable[..., None],
+) -> None:
+    with_models("facenet")
+    assert "Explorer" not in tabs_of(build())
+
+
+def test_a_second_part_network_needs_no_picture_of_its_channels(
+    with_models: Callable[..., None],
+) -> None:
+    with_models("sface", "ecnet", another="ecnet")
+    assert "Parts" in tabs_of(build())
+
+
+def test_what_the_verifier_remembers_goes_when_the_uploads_go() -> None:
+    assert verifier.keep_seconds == KEEP_SECONDS
+
+
+@pytest.mark.parametrize("size", [3, 14, 56])
+def test_a_patch_of_any_size_is_shown_in_the_bars(size: int) -> None:
+    found = replace(made_up([0] * 64, [0] * 64, grid=8), size=size, stride=8)
+    face = np.zeros((336, 336, 3), np.uint8)
+    assert _bar(found, face, 63, 0.1, "chin", 0.1).picture.startswith("data:image/jpeg")
+
+
+def test_the_photo_widget_keeps_its_class_through_updates_and_is_an_image_to_the_browser() -> None:
+    with Blocks():
+        photo = photo_widget("Photo", "photo")
+        anew = type(photo)(type="pil")
+    assert isinstance(anew, PhotoImage)
+    assert photo.get_block_name() == "image"
