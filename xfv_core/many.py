@@ -86,9 +86,7 @@ class Comparer:
         similarity = float(np.clip(one.embedding @ other.embedding, -1, 1))
         seen = (one.measures, other.measures) if one.measures and other.measures else None
         pair = (one, other)
-        return Compared(
-            pair, verdict_on(self.card, similarity, pair, self.rule, self.bar, seen)
-        )
+        return Compared(pair, verdict_on(self.card, similarity, pair, self.rule, self.bar, seen))
 
     def photo(self, source: Source) -> Photo:
         """The decoded photo; raises ImageError."""

@@ -96,8 +96,9 @@ class ImageError(XfvError):
 def decode(data: bytes, *, dated: bool = False) -> tuple[Image.Image, list[str]]:
     """A file's bytes -> an upright RGB picture of at most ``LONG_SIDE`` px, and notes about it.
 
-    ``dated``: also BMP, TIFF, PGM, PPM and GIF, for files that no stranger has sent. The first frame of an animation is taken; transparent parts are shown on white, as most
-    viewers do (what lies hidden under them is never used). Raises `ImageError`.
+    ``dated``: also BMP, TIFF, PGM, PPM and GIF, for files that no stranger has sent. The first
+    frame of an animation is taken; transparent parts are shown on white, as most viewers do (what
+    lies hidden under them is never used). Raises `ImageError`.
     """
     kind = _format_of(data, dated)
     try:

@@ -23,7 +23,7 @@ from xfv_core import strict_json
 from xfv_core.errors import XfvError
 from xfv_core.lists.columns import COLUMNS, cells, typed
 from xfv_core.lists.reading import PARQUET, PATHS, ListError, PairList
-from xfv_core.many import Compared, Comparer
+from xfv_core.many import Comparer
 from xfv_core.verifier import Verifier
 
 Steps = Callable[[int, int], None]  # rows done, rows to do
