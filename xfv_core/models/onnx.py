@@ -16,17 +16,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xfv_core.models.base import register
 from xfv_core.models.preparation import (
     Channels,
     ForeignModelError,
     Preparation,
     check_embeddings,
 )
+from xfv_core.weights.manifest import ONNX, ModelCard
 
 MAX_BYTES = 1_000_000_000  # protobuf's own limit is two
 SIDES = range(32, 513)
+CONFIG = {"channels", "mean", "std", "input_name", "output_name"}  # what an entry may say
 
 
+@register(ONNX)
 class OnnxModel:
     """A ``FaceEmbedder``: (B,3,S,S) RGB in [0,1] -> (B,D) unit embeddings, by an ONNX file.
 
@@ -40,7 +44,7 @@ class OnnxModel:
 
     def __init__(
         self,
-        path: str | PathLike[str],
+        file: str | PathLike[str] | bytes,
         *,
         name: str = "",
         channels: Channels = "rgb",
@@ -51,20 +55,22 @@ class OnnxModel:
         output_name: str | None = None,
         sha256: str | None = None,
     ) -> None:
-        """Read and check the file; ForeignModelError says what does not fit.
+        """Read and check the file, given by its path or its bytes; ForeignModelError says what
+        does not fit.
 
         ``size``: needed only where the file leaves its height and width open. ``sha256``: what the
         file must have. A file that keeps its weights in other files is refused.
         """
-        self.name = name or Path(path).stem.lower()
-        data = _read(Path(path))
+        path = Path("network.onnx" if isinstance(file, bytes) else file)
+        self.name = name or path.stem.lower()
+        data = file if isinstance(file, bytes) else _read(path)
         self.sha256 = hashlib.sha256(data).hexdigest()
         if sha256 is not None and sha256 != self.sha256:
             raise ForeignModelError(
-                f"{Path(path).name} has the sha256 {self.sha256}, not {sha256}; "
+                f"{path.name} has the sha256 {self.sha256}, not {sha256}; "
                 "it is another file than the one that was asked for."
             )
-        self._session = _session(data, Path(path).name)
+        self._session = _session(data, path.name)
         taken = _chosen(self._session.get_inputs(), input_name, "input", self.name)
         self._input, self._batch = taken.name, _fixed(taken.shape[0])
         self._output = _chosen(self._session.get_outputs(), output_name, "output", self.name).name
@@ -73,6 +79,22 @@ class OnnxModel:
         probe = self.raw(torch.full((2, 3, self.input_size, self.input_size), 0.5))
         check_embeddings(probe, 2, self.name)
         self.embedding_dim = probe.shape[1]
+
+    @classmethod
+    def from_bytes(cls, card: ModelCard, data: bytes, folder: Path) -> OnnxModel:
+        """The network of an entry of a manifest; see `FaceModel.from_bytes`."""
+        return cls(data, name=card.name, size=card.input.size, **card.config)
+
+    @classmethod
+    def kind(cls, card: ModelCard) -> type[OnnxModel]:
+        """See `FaceModel.kind`."""
+        return cls
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        """See `FaceModel.check`."""
+        if unknown := sorted(set(card.config) - CONFIG):
+            raise ValueError(f"config: unknown key {unknown[0]!r}; known are {sorted(CONFIG)}")
 
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,S,S) RGB in [0,1] -> (B,D) as the file gives it."""

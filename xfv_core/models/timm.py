@@ -15,7 +15,9 @@ from torch.nn import functional
 from xfv_core.errors import XfvError
 from xfv_core.models.base import FaceModel, register
 from xfv_core.models.preparation import Preparation
+from xfv_core.weights.manifest import ModelCard
 
+USUAL_SIZE = 112  # px
 CONFIG = {"model", "dim", "size", "options"}
 SHAPES = {"img_size", "patch_size", "embed_dim", "depth", "num_heads", "global_pool"}
 
@@ -33,7 +35,7 @@ class TimmModel(FaceModel):
     """
 
     def __init__(
-        self, model: str, dim: int, size: int = 112, options: Mapping[str, Any] | None = None
+        self, model: str, dim: int, size: int = USUAL_SIZE, options: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
         try:
@@ -56,6 +58,11 @@ class TimmModel(FaceModel):
 
     def embed(self, x: Tensor) -> Tensor:
         return functional.normalize(self.raw(x).float(), dim=1)
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        if (size := card.config.get("size", USUAL_SIZE)) != card.input.size:
+            raise ValueError(f"input.size is {card.input.size}, but config.size {size}")
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> TimmModel:
