@@ -151,7 +151,7 @@ def parts(
     photos: Annotated[Path, typer.Option(help="Folder or tar of 250 px LFW photos.")],
     model: Model = "ecnet",
     people: Annotated[int, typer.Option(help="holdout_people of its training config.")] = 12,
-    n: Annotated[int, typer.Option(help="LFW photos, drawn by the seed.")] = 1000,
+    n: Annotated[int, typer.Option(help="LFW photos, sampled by the seed.")] = 1000,
     seed: Seed = 0,
     store: Store = False,
     atlas: Annotated[
@@ -196,7 +196,7 @@ def parts(
 def groups(
     data: Annotated[Path, typer.Option(help="Folder with faces_train.csv and its shards.")],
     model: Model = MODEL,
-    n: Annotated[int, typer.Option("--n", help="Photos of each group, drawn by the seed.")] = 400,
+    n: Annotated[int, typer.Option("--n", help="Photos of each group, sampled by the seed.")] = 400,
     seed: Seed = 0,
     store: Store = False,
 ) -> None:

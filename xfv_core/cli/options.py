@@ -64,7 +64,7 @@ Methods = Annotated[
 ]
 Which = Literal["genuine", "impostor", "both"]
 On = Annotated[Which, typer.Option(help="Which pairs.")]
-Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
+Count = Annotated[int, typer.Option("--n", help="Pairs, sampled by the seed.")]
 Rows = Annotated[Path, typer.Option("--out", help="Folder of rows; the same resumes.")]
 Result = Annotated[
     Path | None,

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from xfv_core.models.ecnet import Atlas
-    from xfv_core.models.rrf import PatchScores
+    from xfv_core.models.atlas import Atlas
     from xfv_core.weights.manifest import ModelCard
 
 _F = TypeVar("_F", bound="FaceModel")
@@ -179,6 +178,20 @@ class PatchGeometry(NamedTuple):
     size: int
     stride: int
     grid: int
+
+
+@dataclass(frozen=True, eq=False)
+class PatchScores:
+    """What each patch adds to the similarity.
+
+    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
+    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
+    """
+
+    a: Tensor
+    b: Tensor
+    k: Tensor
+    similarity: Tensor
 
 
 @runtime_checkable

@@ -2,8 +2,8 @@
 
 LFW's protocol (Huang et al., 2007): the threshold of best accuracy on nine folds is scored on the
 tenth. Without folds, the accuracy at a threshold that was fixed beforehand. Intervals are 95 %:
-Wilson for counts, the percentile bootstrap over pairs (drawn within each class) for EER and AUC;
-pairs that share a photo are counted as independent, as everywhere in the literature.
+Wilson for counts, the percentile bootstrap over pairs (resampled within each class) for EER and
+AUC; pairs that share a photo are counted as independent, as everywhere in the literature.
 """
 
 from __future__ import annotations
@@ -230,9 +230,9 @@ def bootstrap(
     """95 % percentile interval of each statistic over pairs resampled within each class."""
     rng = np.random.default_rng(seed)
     genuine, impostor = np.flatnonzero(y), np.flatnonzero(~y)
-    drawn = np.empty((RESAMPLES, len(statistics)))
-    for row in drawn:
+    resampled = np.empty((RESAMPLES, len(statistics)))
+    for row in resampled:
         i = np.concatenate([rng.choice(side, len(side)) for side in (genuine, impostor)])
         row[:] = [statistic(s[i], y[i]) for statistic in statistics]
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
+    low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
     return list(zip(low.tolist(), high.tolist(), strict=True))
