@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
+from PIL import Image
 
 from page.html import filled, macro, parts, patches
 from page.html.charts import points
@@ -19,6 +20,7 @@ from xfv_core.explain.parts import PartsFound
 from xfv_core.explain.patches import PatchSum
 from xfv_core.results import Explanation, Portrait, Side, Surface
 
+THUMB = 40  # px, of the whole photo below its face
 WIDTH, HEIGHT = 400, 150  # px of the curves
 LEAST_RISE = 0.1  # of similarity that the curves' height stands for, so that noise stays flat
 SIDES: tuple[tuple[Side, str], ...] = (("a", "First"), ("b", "Second"))
@@ -63,7 +65,8 @@ def face(explanation: Explanation, side: Side, key: Key) -> Markup:
     final = explanation.fidelity is not None
     surfaces: list[Surface] = ["crop", "photo"] if final else ["crop"]
     return _face(
-        side, key, [(on, picture(explanation, side, on)) for on in surfaces],
+        explanation.portraits[side == "b"], side, key,
+        [(on, picture(explanation, side, on)) for on in surfaces],
         "judged" if final else "fresh", explanation.maps.method, explanation.maps.model,
     )  # fmt: skip
 
@@ -71,10 +74,11 @@ def face(explanation: Explanation, side: Side, key: Key) -> Markup:
 def bare_face(portrait: Portrait, side: Side, key: Key) -> Markup:
     """One face before there is a map of it."""
     alone = Picture(dict(SIDES)[side], data_url(portrait.sharp_crop()), "", Markup())
-    return _face(side, key.of_pair, [("crop", alone)], "waiting", "", "")
+    return _face(portrait, side, key.of_pair, [("crop", alone)], "waiting", "", "")
 
 
 def _face(
+    portrait: Portrait,
     side: Side,
     key: Key,
     pictures: list[tuple[Surface, Picture]],
@@ -82,9 +86,12 @@ def _face(
     method: str,
     model: str,
 ) -> Markup:
+    thumb = Image.fromarray(portrait.shown_photo()[0])
+    thumb.thumbnail((2 * THUMB, 2 * THUMB))
     return filled(
-        "face", side=side, key=key, pictures=pictures, state=state, method=method, model=model
-    )
+        "face", side=side, which=dict(SIDES)[side], key=key, pictures=pictures, state=state,
+        method=method, model=model, thumb=data_url(np.asarray(thumb)),
+    )  # fmt: skip
 
 
 def scale(explanation: Explanation, network: str, key: Key) -> Markup:
@@ -180,11 +187,11 @@ def turns(explanation: Explanation, fidelity: Fidelity) -> str:
         for curve in (fidelity.deletion, fidelity.chance)
     )
     if here is None:
-        return "Covering the face, in any order, does not turn this verdict."
-    at_random = "never does" if chance is None else f"takes {chance:.0%}"
+        return "Covering the face in the order of this map does not turn the verdict."
+    at_random = "never does" if chance is None else f"takes {100 * chance:.0f} %"
     return (
-        f"Covering {here:.0%} of a face, where the map says, turns this verdict; at random it "
-        f"{at_random}."
+        f"Covering {100 * here:.0f} % of a face, where the map says, turns this verdict; at random "
+        f"it {at_random}."
     )
 
 

@@ -27,6 +27,9 @@
   };
   watch();
 
+  document.addEventListener("click", (event) =>
+    event.target.closest?.(".xfv-answer .reveal")?.parentElement.classList.add("revealed"));
+
   // "Change": the empty place opens the files at once
   document.addEventListener("click", (event) => {
     const side = event.target.closest?.("[id^=change-]")?.id.at(-1);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -9,7 +10,7 @@ from PIL import Image, ImageOps
 
 from page.html import ALL_SCRIPT
 from page.html.answer import empty_answer
-from page.html.words import about_line
+from page.html.words import about_line, look_first
 from page.photo import PhotoImage, photo_widget
 from page.tabs.controls import Controls, MethodControls, method_controls, model_widget, rule_widget
 from page.tabs.pair import (
@@ -78,12 +79,19 @@ def two_photos(page: gr.Blocks) -> None:
         with gr.Row(elem_id="switch"):
             method = method_widget()
             side_by_side = gr.Button("All side by side", size="sm", elem_id="all-methods")
+            strength = gr.Slider(
+                0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength",
+                container=False, buttons=[],
+            )  # fmt: skip
         said = gr.HTML(elem_id="reasons")
         every = gr.HTML(elem_id="all", js_on_load=ALL_SCRIPT)
+        taken_home = tools()
     examples = examples_widget()
     with gr.Accordion("Model, decision rule and options of the method", open=False):
         with gr.Row():
             model, rule = model_widget(), rule_widget()
+        gr.Checkbox(False, label="Look first: cover the verdict", elem_id="look-first")
+        gr.HTML(look_first())
         widgets = {name: options_of(each) for name, each in methods().items()}
     controls = Controls(key, (photo_a, photo_b), picks, model, rule, method, widgets)
     pair = Pair(controls, asked, shown)
@@ -99,7 +107,7 @@ def two_photos(page: gr.Blocks) -> None:
     side_by_side.click(pair.explain_all, controls.all, every, js=KEY_JS, show_progress="hidden",
                        **MAPS)  # fmt: skip
     every.select(chosen_method, None, method, **SILENT)
-    save_and_link(pair)
+    save_and_link(pair, strength, taken_home)
     page.load(pair.restore, None, pair.restored, **SILENT)
     page.load(None, method, None, js=CHOOSE_JS, **SILENT)
 
@@ -185,33 +193,47 @@ def next_turn(asked: tuple[int, int]) -> tuple[int, int]:
     return asked[0], asked[1] + 1
 
 
-def save_and_link(pair: Pair) -> None:
-    """How the maps are shown, and what can be taken home."""
+@dataclass(frozen=True)
+class Tools:
+    """What the maps lie on, and what can be taken home."""
+
+    surface: gr.Radio
+    pictures: list[gr.DownloadButton]
+    to_report: gr.Button
+    reports: list[gr.DownloadButton]
+    link: gr.HTML
+
+
+def tools() -> Tools:
+    """A row of small widgets."""
+    with gr.Row(elem_id="tools"):
+        surfaces = [FACE, "Whole photo"]
+        surface = gr.Radio(
+            surfaces, value=FACE, label="Show on", elem_id="surface", container=False
+        )
+        pictures = [
+            gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
+            for kind in ("PNG", "JPEG")
+        ]
+        to_report = gr.Button("Make a report", size="sm", elem_id="make-report")
+        reports = [
+            gr.DownloadButton(f"Report as {kind}", size="sm", visible=False)
+            for kind in ("HTML", "PNG")
+        ]
+        return Tools(surface, pictures, to_report, reports, gr.HTML(elem_id="link"))
+
+
+def save_and_link(pair: Pair, strength: gr.Slider, tools: Tools) -> None:
+    """Saved pictures are as the maps are shown."""
     controls, asked, shown = pair.controls, pair.asked, pair.shown
-    with gr.Row(elem_id="view-controls"):
-        with gr.Column(min_width=200, scale=2):
-            strength = gr.Slider(
-                0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength"
-            )
-        with gr.Column(min_width=200, scale=2):
-            surfaces = [FACE, "Whole photo"]
-            surface = gr.Radio(surfaces, value=FACE, label="Show on", elem_id="surface")
-        with gr.Column(min_width=120, scale=1):
-            pictures = [
-                gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
-                for kind in ("PNG", "JPEG")
-            ]
-        with gr.Column(min_width=120, scale=1):
-            to_report = gr.Button("Make a report", size="sm", elem_id="make-report")
-            reports = [
-                gr.DownloadButton(f"Report as {kind}", size="sm", visible=False)
-                for kind in ("HTML", "PNG")
-            ]
-            linked = gr.HTML(elem_id="link")
-    gr.on([shown.change, strength.release, surface.change], save, [shown, strength, surface],
-          pictures, show_progress="hidden", **MAPS)  # fmt: skip
-    gr.on([asked.change], pair.link, controls.all, linked, **SILENT)
-    to_report.click(pair.report, controls.all, reports, show_progress_on=to_report, **MAPS)
-    asked.change(lambda: [gr.DownloadButton(visible=False)] * 2, None, reports, **SILENT)
+    gr.on([shown.change, strength.release, tools.surface.change], save,
+          [shown, strength, tools.surface], tools.pictures, show_progress="hidden",
+          **MAPS)  # fmt: skip
+    gr.on([asked.change], pair.link, controls.all, tools.link, **SILENT)
+    tools.to_report.click(
+        pair.report, controls.all, tools.reports, show_progress_on=tools.to_report, **MAPS
+    )
+    hidden = [gr.DownloadButton(visible=False)] * 2
+    asked.change(lambda: hidden, None, tools.reports, **SILENT)
     strength.input(None, strength, js=STRENGTH_JS, **SILENT)
-    surface.change(None, surface, js=VIEW_JS, **SILENT)
+    tools.surface.change(None, tools.surface, js=VIEW_JS, **SILENT)
