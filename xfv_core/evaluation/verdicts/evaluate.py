@@ -29,9 +29,12 @@ RULE = "balanced"
 
 
 class _Found(NamedTuple):
-    """Of the pairs that are left: similarities, which they are, lost photos; and where the model is
-    calibrated P(same), verdicts, what decides them, the threshold on that (None where every pair has a bar of
-    its own and the score is the ln LR beyond it), and columns of measures."""
+    """What there is of the pairs that are left: similarities, which they are, lost photos.
+
+    Where the model is calibrated also P(same), verdicts, what decides them, the threshold on that
+    (None where every pair has a bar of its own and the score is the ln LR beyond it), and columns
+    of measures.
+    """
 
     similarities: Floats
     kept: NDArray[np.bool_]
