@@ -55,6 +55,13 @@ def test_the_oldest_results_make_room_for_new_ones() -> None:
     assert [recent.peek(key) for key in "abc"] == [None, "b", "c"]
 
 
+def test_what_is_cleared_is_forgotten() -> None:
+    recent = Recent(2, 60)
+    recent.put("k", "v")
+    recent.clear()
+    assert recent.peek("k") is None and len(recent) == 0
+
+
 def test_expired_results_leave_memory_without_anybody_asking() -> None:
     recent, gone = Recent(4, 0.05), threading.Event()
 

@@ -19,7 +19,14 @@ from torch.nn import functional
 
 from xfv_core import Ask, Verifier, XfvError
 from xfv_core.explain import MethodError, methods
-from xfv_core.models import FaceModel, NetworkError, base, own_card, register
+from xfv_core.models import (
+    FaceModel,
+    NetworkError,
+    architecture_names,
+    base,
+    own_card,
+    register,
+)
 from xfv_core.models.base import embed_all
 from xfv_core.weights.manifest import ManifestError, load_manifest
 
@@ -204,6 +211,7 @@ class Mixed(Colours):
 @pytest.fixture
 def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A manifest in a folder of its own, its weights beside it, its architecture registered."""
+    architecture_names()  # all that come by themselves are there
     monkeypatch.setattr(base, "_architectures", dict(base._architectures))
     register("mixed")(Mixed)
     weights = tmp_path / "weights" / "mixed.safetensors"
@@ -243,9 +251,9 @@ def test_weights_are_found_beside_the_manifest_that_names_them(
         ({"arch": "blended"}, "mixed: there is no architecture 'blended'; choose from .*mixed"),
         ({"arch": "object"}, "there is no architecture 'object'"),
         ({"input": {"size": 96}}, "mixed: input.size must be 112, not 96"),
-        ({"arch": "rrf"}, "mixed: config has no 'layers'"),
+        ({"arch": "rrf"}, "mixed: config: the key 'layers' is missing"),
         ({"arch": "rrf", "config": {"layers": 3, "hidden": 1, "local": 1, "dim": 1}},
-         "mixed: config is not one of this architecture"),
+         "mixed: config.layers must be a list, not 3"),
     ],
 )  # fmt: skip
 def test_an_entry_that_no_network_can_be_is_refused_before_anything_is_loaded(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from page import html as render
+from page.html import explorer
 from xfv_core import Verifier
 from xfv_core.evaluation.data.pairs import PairSet
 from xfv_core.evaluation.verdicts import gallery as building
@@ -277,16 +277,16 @@ def test_a_range_keeps_the_confidences_inside_it(pairs: list, one: float, other:
 
 def test_the_page_shows_every_chosen_pair_once(gallery: Gallery) -> None:
     rows = gallery.verdicts(MODEL).chosen()
-    page = render.grid(gallery, MODEL, rows, 99)  # beyond the last
+    page = explorer.grid(gallery, MODEL, rows, 99)  # beyond the last
     assert [page.count(f'data-row="{row}"') for row in range(N)] == [1] * N
     assert f"1 to {N} of {N} pairs" in page
-    assert "No pair is like that" in render.grid(gallery, MODEL, rows[:0], 0)
+    assert "No pair is like that" in explorer.grid(gallery, MODEL, rows[:0], 0)
 
 
 def test_the_overview_counts_errors(gallery: Gallery) -> None:
     verdicts = gallery.verdicts(MODEL)
     misses = int((verdicts.genuine & ~verdicts.same).sum())
-    page = render.overview(gallery, MODEL)
+    page = explorer.overview(gallery, MODEL)
     assert f"<dd>{misses} of {int(verdicts.genuine.sum())}</dd>" in page
     assert page.count("<svg") == 3
 
@@ -297,7 +297,7 @@ def test_names_from_a_gallery_are_escaped(gallery: Gallery) -> None:
     fake = Gallery("/nowhere")
     fake.__dict__["info"] = gallery.info
     fake._verdicts[MODEL] = evil
-    page = render.opened(fake, MODEL, 0)
+    page = explorer.opened(fake, MODEL, 0)
     assert "<script>" not in page and "&lt;script&gt;" in page
 
 

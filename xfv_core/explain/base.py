@@ -191,7 +191,7 @@ class Method(ABC):
         a: Tensor,
         b: Tensor,
         *,
-        threshold: float,
+        threshold: float = 0.0,
         steps: Steps | None = None,
     ) -> Iterator[Maps]:
         """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; the seconds of whoever takes them, and of

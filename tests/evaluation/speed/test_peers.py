@@ -12,20 +12,18 @@ from xfv_core.evaluation.speed.peers import Pair, plain_xface
 from xfv_core.explain.base import smooth
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.xssab import XSSAB
+from xfv_core.models.base import FaceModel
 
 
-class Coarse(Small):
+class Coarse(FaceModel):
     """112 px photos, of which it sees 8 x 8 means."""
 
-    input_size = 112
+    name, input_size, embedding_dim = "coarse", 112, 5
 
     def embed(self, x: Tensor) -> Tensor:
         means = functional.avg_pool2d(x - 0.4, 14).flatten(1)  # (B, 192)
         weights = torch.randn(192, 5, generator=torch.Generator().manual_seed(4))
         return functional.normalize(means @ weights, dim=1)
-
-    def chain(self) -> None:
-        """The layers of ``Small`` are not what is computed here."""
 
 
 def test_xface_written_out_gives_the_maps_of_our_paper_preset() -> None:
