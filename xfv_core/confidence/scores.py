@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +111,10 @@ def score(p: Floats, labels: Labels, seed: int = 0) -> Scores:
     )
 
 
-def at_prior(p: Floats, prior: float) -> Floats:
+P = TypeVar("P", float, Floats)
+
+
+def at_prior(p: P, prior: float) -> P:
     """A probability at equal priors, moved to ``prior`` = P(same) before the photos are seen."""
     return p * prior / (p * prior + (1 - p) * (1 - prior))
 

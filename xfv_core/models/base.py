@@ -208,6 +208,18 @@ class SumsOverPatches(Protocol):
 
 
 @runtime_checkable
+class HasRaw(Protocol):
+    """A network whose embedding has a length before it is made 1, which tells how much of a face
+    there is in a photo."""
+
+    device: torch.device
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,S,S) RGB in [0,1] -> (B,D) float32; normalised it is the embedding."""
+        ...
+
+
+@runtime_checkable
 class FindsParts(Protocol):
     """A network that sees through channels, each of which is known to find a part of the face."""
 
@@ -267,11 +279,21 @@ def embed_all(model: FaceEmbedder, x: Tensor, *, fast: bool = True) -> Tensor:
 
     ``fast`` allows bfloat16; similarities then err by up to 0.003, so verdicts use ``fast=False``.
     """
-    device = model.device
+    return _in_batches(model.embed, model.device, x, fast)
+
+
+def raw_all(model: HasRaw, x: Tensor, *, fast: bool = True) -> Tensor:
+    """``embed_all`` before normalising, (N,D) float32, for a network that has ``raw``."""
+    return _in_batches(model.raw, model.device, x, fast)
+
+
+def _in_batches(
+    embed: Callable[[Tensor], Tensor], device: torch.device, x: Tensor, fast: bool
+) -> Tensor:
     if passes := _counting.get():
         passes.count += len(x)
     with torch.inference_mode(), fast_arithmetic(device, wanted=fast):
-        return torch.cat([model.embed(p.to(device)) for p in x.split(batch_size(device))])
+        return torch.cat([embed(p.to(device)) for p in x.split(batch_size(device))])
 
 
 _architectures: dict[str, type[FaceModel]] = {}

@@ -116,12 +116,19 @@ class ECNet(TrainedModel):
 
     def embed_maps(self, maps: Tensor) -> Tensor:
         """Maps (B,C,14,14) -> (B,D) float32, L2-normalised."""
+        return functional.normalize(self._joined(maps), dim=1)
+
+    def _joined(self, maps: Tensor) -> Tensor:
         h = self.narrow(self.look(maps)).flatten(1)  # (B, local·49)
-        return functional.normalize(self.join(h).float(), dim=1)
+        return self.join(h).float()  # type: ignore[no-any-return]
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return self.embed_maps(self.maps(x))
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, not normalised."""
+        return self._joined(self.maps(x))
 
     def chain(self) -> Chain:
         net, layers = self.for_inference(), list[nn.Module]()
