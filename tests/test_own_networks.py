@@ -23,9 +23,9 @@ from xfv_core.models import (
     FaceModel,
     NetworkError,
     architecture_names,
-    base,
     own_card,
     register,
+    registry,
 )
 from xfv_core.models.base import embed_all
 from xfv_core.weights.manifest import ManifestError, load_manifest
@@ -145,7 +145,7 @@ def test_another_network_of_the_same_name_takes_its_place_at_once(
     expected = Inverted().embed(portrait.tensor()[None])
     assert not torch.allclose(expected, Colours().embed(portrait.tensor()[None]), atol=1e-3)
     similarity = verifier.verify(pair[0], pair[0], model="colours").similarity
-    remembered = verifier._embedding(portrait, verifier.model("colours"))
+    remembered, _ = verifier._looked(portrait, verifier.model("colours"))
     assert similarity == pytest.approx(1, abs=1e-5)
     assert remembered == pytest.approx(expected[0].numpy(), abs=1e-6)
 
@@ -212,7 +212,7 @@ class Mixed(Colours):
 def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A manifest in a folder of its own, its weights beside it, its architecture registered."""
     architecture_names()  # all that come by themselves are there
-    monkeypatch.setattr(base, "_architectures", dict(base._architectures))
+    monkeypatch.setattr(registry, "_architectures", dict(registry._architectures))
     register("mixed")(Mixed)
     weights = tmp_path / "weights" / "mixed.safetensors"
     weights.parent.mkdir()

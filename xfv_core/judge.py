@@ -83,7 +83,7 @@ def _plain(
         answer="same" if same else "different",
         likelihood_ratio=lr,
         log10_lr=log_lr,
-        lr_bound=calibration and bound(calibration.cap),
+        lr_bound=bound(calibration.cap) if calibration else None,
     )
 
 

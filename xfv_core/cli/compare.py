@@ -13,7 +13,6 @@ from xfv_core.cli.options import (
     LISTS,
     PICTURES,
     POINT,
-    Bar,
     FaceA,
     FaceB,
     Json,
@@ -21,6 +20,8 @@ from xfv_core.cli.options import (
     OfMethod,
     OutputError,
     Point,
+    Prior,
+    Threshold,
     output,
     verifier_of,
 )
@@ -38,7 +39,7 @@ def verify(
     b: Annotated[Path | None, typer.Argument(help="The second photo.")] = None,
     model: OfMethod = None,
     at: Point = POINT,
-    threshold: Bar = None,
+    threshold: Threshold = None,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
     pairs: Annotated[
@@ -53,6 +54,7 @@ def verify(
         Path | None, typer.Option(help="Folder for a picture of the maps of each pair of a list.")
     ] = None,
     method: Annotated[str, typer.Option(help="Of those maps.")] = "occlusion",
+    prior: Prior = None,
     manifest: Manifest = None,
     as_json: Json = False,
 ) -> None:
@@ -72,13 +74,21 @@ def verify(
         return
     if not (a and b):
         raise XfvError("Name two photos, or a list of pairs with --pairs and --out.")
+    from xfv_core.results import percent
+
     verdict = verifier_of(manifest).verify(
         a, b, model=model, operating_point=at, threshold=threshold, pick=(face_a - 1, face_b - 1)
     )
+    moved = None if prior is None else verdict.at_prior(prior)
     if as_json:
-        typer.echo(json.dumps(asdict(verdict), indent=2))
+        at_prior = {} if prior is None else {"at_prior": {"prior": prior, "probability": moved}}
+        typer.echo(json.dumps(asdict(verdict) | at_prior, indent=2))
     else:
         typer.echo(verdict.sentence)
+        if verdict.bar_words:
+            typer.echo(verdict.bar_words)
+        if moved is not None:
+            typer.echo(f"P(same person) at a prior of {prior:g}: {percent(moved)}.")
         _say_notes(verdict)
 
 
@@ -88,7 +98,7 @@ def explain(
     b: Path,
     model: OfMethod = None,
     at: Point = POINT,
-    threshold: Bar = None,
+    threshold: Threshold = None,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
     method: Annotated[str, typer.Option(help="Its name; see the methods command.")] = "occlusion",

@@ -159,7 +159,8 @@ class PairCurve:
         middle, log_slope = np.full(len(a), self.bar), np.full(len(a), self.slope)
         for term in self.terms:
             away = np.clip(term.values(a, b), term.low, term.high) - term.usual
-            middle, log_slope = middle + term.bar * away, log_slope + term.slope * away
+            middle += term.bar * away
+            log_slope += term.slope * away
         slope = np.exp(np.clip(log_slope, -STEEPEST, STEEPEST))
         up, down = self.gap.widths(a, b)
         return Bars(middle - down / slope, middle, middle + up / slope, slope)

@@ -14,7 +14,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
-from scipy.stats import binomtest
 
 from xfv_core.confidence.curves import CalibrationError, Floats, Labels
 
@@ -159,6 +158,8 @@ def fmr_threshold(rates: ErrorRates, target: float) -> float:
 
 def wilson(errors: int, n: int) -> Interval:
     """The 95 % Wilson interval of a rate of ``errors`` in ``n``."""
+    from scipy.stats import binomtest  # slow to import, and no verdict needs it
+
     interval = binomtest(errors, n).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 

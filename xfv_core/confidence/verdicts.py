@@ -113,11 +113,17 @@ def moves(curve: PairCurve, photos: tuple[Measures, Measures]) -> tuple[Move, ..
     return tuple(sorted(told, key=lambda move: -abs(move.by)))
 
 
-WORDS = {  # measure -> (what a low value is, what a high one is)
-    "norm": ("shows the network little of a face", "shows the network much of a face"),
-    "sharpness": ("is soft", "is crisp"),
-    "typicality": ("looks like few strangers", "looks like many strangers"),
-    "degradation": ("is unlike degraded photos", "is like blurred, coarse or covered photos"),
+WORDS = {  # measure -> what a low value means, and a high one
+    "norm": ("Little of a face for the network to see", "Much of a face for the network to see"),
+    "sharpness": ("Little fine detail", "Much fine detail"),
+    "typicality": (
+        "A face that few strangers come near",
+        "A face that many strangers come near",
+    ),
+    "degradation": (
+        "Nothing of a blurred, coarse or covered photo",
+        "Something of a blurred, coarse or covered photo",
+    ),
 }
 
 
@@ -129,19 +135,18 @@ def _move(curve: PairCurve, name: str, by: float, photos: tuple[Measures, Measur
     value = values[0] if first else values[1]
     alike = away[0] * away[1] > 0 and min(map(abs, away)) > 0.5 * max(map(abs, away))
     photo = "both" if alike else "first" if first else "second"
-    words = WORDS[name][value > usual]
-    who = "Both photos" if alike else f"The {photo} photo"
-    text = f"{who}: {words} (bar {by:+.3f})." if alike else f"{who} {words} (bar {by:+.3f})."
+    where = "both photos" if alike else f"the {photo} photo"
+    text = f"{WORDS[name][value > usual]} in {where} ({by:+.2f})."
     return Move(name, photo, value, usual, by, text)
 
 
 def _gap_move(by: float, photos: tuple[Measures, Measures]) -> Move:
-    for name, part in (("eyes_covered", "eyes"), ("mouth_covered", "mouth")):
+    for name, hidden in (("eyes_covered", "The eyes seem"), ("mouth_covered", "The mouth seems")):
         value = min(getattr(photo, name) for photo in photos)
         if value >= COVERED:
-            text = f"The {part} seem to be covered in both photos (bar {by:+.3f})."
+            text = f"{hidden} to be covered in both photos ({by:+.2f})."
             return Move(name, "both", value, 0.0, by, text)
-    text = f"Both photos are so poor that strangers look alike in them (bar {by:+.3f})."
+    text = f"Strangers look alike in photos as poor as both of these ({by:+.2f})."
     value = max(photo.norm for photo in photos)
     return Move("norm", "both", value, value, by, text)
 

@@ -11,16 +11,14 @@ import torch
 from torch import nn
 
 from xfv_core.models.base import (
-    Architecture,
     FaceEmbedder,
     FaceModel,
     FindsParts,
     SumsOverPatches,
-    architectures,
     embed_all,
-    register,
 )
 from xfv_core.models.own import NetworkError, check_embedder, own_card
+from xfv_core.models.registry import Architecture, architectures, register
 from xfv_core.weights.hub import Progress, Source, load_bytes
 from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 

@@ -21,8 +21,7 @@ from torch.nn import functional
 from xfv_core.weights.hub import parse_tensors
 
 if TYPE_CHECKING:
-    from xfv_core.models.ecnet import Atlas
-    from xfv_core.models.rrf import PatchScores
+    from xfv_core.models.atlas import Atlas
     from xfv_core.weights.manifest import ModelCard
 
 _F = TypeVar("_F", bound="FaceModel")
@@ -188,6 +187,20 @@ class PatchGeometry(NamedTuple):
     grid: int
 
 
+@dataclass(frozen=True, eq=False)
+class PatchScores:
+    """What each patch adds to the similarity.
+
+    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
+    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
+    """
+
+    a: Tensor
+    b: Tensor
+    k: Tensor
+    similarity: Tensor
+
+
 @runtime_checkable
 class SumsOverPatches(Protocol):
     """A network whose similarity is a sum of what each patch adds."""
@@ -287,35 +300,3 @@ def _in_batches(
         passes.count += len(x)
     with torch.inference_mode(), fast_arithmetic(device, wanted=fast):
         return torch.cat([embed(p.to(device)) for p in x.split(batch_size(device))])
-
-
-class Architecture(FaceEmbedder, Protocol):
-    """What entries of a manifest are built by, as by `FaceModel`; it need not be a module."""
-
-    @classmethod
-    def kind(cls, card: ModelCard) -> type[Architecture]: ...
-
-    @classmethod
-    def check(cls, card: ModelCard) -> None: ...
-
-    @classmethod
-    def from_bytes(cls, card: ModelCard, data: bytes, folder: Path) -> FaceEmbedder: ...
-
-
-_A = TypeVar("_A", bound=Architecture)
-_architectures: dict[str, type[Architecture]] = {}
-
-
-def register(arch: str) -> Callable[[type[_A]], type[_A]]:
-    """Class decorator: the networks of manifest entries with this ``arch`` are of this class."""
-
-    def known(network: type[_A]) -> type[_A]:
-        _architectures[arch] = network
-        return network
-
-    return known
-
-
-def architectures() -> Mapping[str, type[Architecture]]:
-    """The registered classes by their ``arch``."""
-    return _architectures

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel, register
+from xfv_core.models.base import FaceModel
 from xfv_core.models.preparation import Preparation
+from xfv_core.models.registry import register
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
 WIDTHS = (64, 128, 256, 512)

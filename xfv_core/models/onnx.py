@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xfv_core.models.base import register
 from xfv_core.models.preparation import (
     Channels,
     ForeignModelError,
     Preparation,
     check_embeddings,
 )
+from xfv_core.models.registry import register
 from xfv_core.weights.manifest import ONNX, ModelCard
 
 MAX_BYTES = 1_000_000_000  # protobuf's own limit is two

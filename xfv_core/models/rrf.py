@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import Chain, Offset, PatchGeometry, Regions, register
+from xfv_core.models.base import Chain, Offset, PatchGeometry, PatchScores, Regions
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
@@ -30,6 +30,7 @@ from xfv_core.models.blocks import (
     padding_of,
     receptive_field,
 )
+from xfv_core.models.registry import register
 from xfv_core.strict_json import Positive
 
 INPUT_SIZE = 112
@@ -55,20 +56,6 @@ class PatchConfig(NetConfig):
     hidden: Positive
     local: Positive
     dim: Positive
-
-
-@dataclass(frozen=True, eq=False)
-class PatchScores:
-    """What each patch adds to the similarity.
-
-    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
-    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
-    """
-
-    a: Tensor
-    b: Tensor
-    k: Tensor
-    similarity: Tensor
 
 
 class PatchEncoder(nn.Module):

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import FaceModel, register
+from xfv_core.models.base import FaceModel
 from xfv_core.models.preparation import Preparation
+from xfv_core.models.registry import register
 from xfv_core.weights.manifest import ModelCard
 
 USUAL_SIZE = 112  # px

@@ -16,6 +16,7 @@ from xfv_core.evaluation.data.degrade import COVERS, Setting
 Rows = NDArray[np.float32]
 FACES = 900  # centres looked for among ordinary photos, PER_KIND among those degraded alike
 PER_KIND = 24
+BYTES = 1_900_000  # of a file, at two a number
 FEWEST = 3  # photos of a centre
 ROUNDS = 8
 BLOCK = 4096
@@ -39,13 +40,15 @@ def build_cohort(
     ``settings``: how each of the degraded was; every kind and strength gets centres of its own.
     """
     keys = np.array([f"{setting.kind} {setting.value}" for setting in settings])
-    kinds = (degraded[keys == key] for key in np.unique(keys))
-    alike = [centres(rows, min(PER_KIND, len(rows) // (2 * FEWEST))) for rows in kinds]
+    kinds = [degraded[keys == key] for key in np.unique(keys)]
+    room = BYTES // (2 * faces.shape[1])  # centres of an embedding of this length
+    each = min(PER_KIND, max(1, room // 3 // len(kinds)))
+    alike = [centres(rows, min(each, len(rows) // (2 * FEWEST))) for rows in kinds]
     labels = np.array([""] * len(crops) + [setting.kind for setting in settings])
     seen = labels != "mosaic"  # coarse squares say nothing about what lies under them
     both = np.concatenate([crops, worse])[seen]
     return Cohort(
-        centres(faces, FACES).astype(np.float16).astype(np.float32),
+        centres(faces, min(FACES, room - each * len(kinds))).astype(np.float16).astype(np.float32),
         np.concatenate(alike).astype(np.float16).astype(np.float32),
         eyes=logistic(eye_features(both), np.isin(labels[seen], COVERS["eyes"])),
         mouth=logistic(mouth_features(both), np.isin(labels[seen], COVERS["mouth"])),

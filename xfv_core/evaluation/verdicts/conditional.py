@@ -8,34 +8,33 @@ copies, and strangers of one kind (age, gender, group) whose names are not known
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from xfv_core.confidence.cohort import Cohort
 from xfv_core.confidence.conditional import PairCurve
-from xfv_core.confidence.curves import CalibrationError, Floats, Labels
+from xfv_core.confidence.curves import CalibrationError
 from xfv_core.confidence.measures import Pixels, Table
+from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.degrade import SETTINGS, Setting, degraded
 from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.evaluation.verdicts.cohorts import build_cohort
+from xfv_core.evaluation.verdicts.pair_blocks import Pairs, alike_pairs, block, draw_pairs
 from xfv_core.evaluation.verdicts.pair_fit import Block, fit_gap, fit_pair_curve
+from xfv_core.evaluation.verdicts.pair_rules import rules_for, with_rates
+from xfv_core.evaluation.verdicts.photos import CHUNK, Photos, measure_photos, raw_rows
 from xfv_core.evaluation.verdicts.research import ResearchPhotos
-from xfv_core.models.base import FaceEmbedder, HasRaw, raw_all
+from xfv_core.models.base import FaceEmbedder, HasRaw
 
 FACES, STRANGERS, DEGRADED, COVERED = 5500, 1500, 3000, 1500  # unlabelled photos, by use
 PER_PERSON, WORSE_PER_PERSON = 36, 12  # photos at most
-HARD_PAIRS, WORSE_PAIRS, STRANGER_PAIRS, ALIKE_PAIRS = 6000, 4000, 2500, 120  # the last: a setting
-MASS = {"lfw": 1.0, "lfw, one degraded": 0.6, "lfw, degraded alike": 0.4, "hard": 1.0,
-        "hard, one degraded": 0.5, "hard, degraded alike": 0.5, "strangers": 0.1}  # fmt: skip
-MILD = 2.0  # a mild degradation weighs as much as so many others
-CHUNK = 256
+HARD_PAIRS, WORSE_PAIRS, STRANGER_PAIRS = 6000, 4000, 2500
+HELD_PAIRS, HELD_OUT = 2000, "people held out"
 
 
 class People(NamedTuple):
@@ -45,21 +44,22 @@ class People(NamedTuple):
     left: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Photos:
-    """N measured photos: unit embeddings, measures, and how each was degraded."""
+def people_of(text: str) -> People | None:
+    """ "8:0,3": people whose label leaves 0 or 3 divided by 8; None for "". XfvError otherwise."""
+    if not text:
+        return None
+    try:
+        every, left = text.split(":")
+        return People(int(every), tuple(map(int, left.split(","))))
+    except ValueError:
+        raise XfvError(f"{text!r} names no people; write 8:0,3 for label mod 8 in 0, 3.") from None
 
-    unit: NDArray[np.float32]
-    table: Table
-    settings: Sequence[Setting | None]
 
+class Conditional(NamedTuple):
+    """What a calibration makes."""
 
-class Pairs(NamedTuple):
-    """Index of either photo, and whether they show one person; (N,) each."""
-
-    a: NDArray[np.intp]
-    b: NDArray[np.intp]
-    labels: Labels
+    curve: PairCurve
+    cohort: Cohort
 
 
 def calibrate_pairs(
@@ -68,11 +68,13 @@ def calibrate_pairs(
     lfw: PairSet,
     images: Path,
     people: People | None,
+    held: People | None,
     seed: int = 0,
-) -> tuple[PairCurve, Cohort]:
-    """The curve, without rules, and the cohort of a network.
+) -> Conditional:
+    """The curve of a network, its cohort and its rules.
 
-    ``images``: aligned crops of ``lfw``. ``people``: None where the network has seen them all.
+    ``images``: aligned crops of ``lfw``. ``people``: None where the network has seen them all;
+    ``held``: people that neither it nor the fit has seen, whom the rules are measured on.
     CalibrationError for a network whose raw embedding cannot be had.
     """
     if not isinstance(network, HasRaw):
@@ -95,40 +97,11 @@ def calibrate_pairs(
     hard = [block for block in blocks if block.name == "hard"]
     ordinary = Table.joined([b.a for b in hard]) if hard else plain.table
     curve = fit_pair_curve(blocks, plain.table, ordinary, _protocol(blocks, people))
-    return replace(curve, gap=fit_gap(curve, blocks)), cohort
-
-
-def measure_photos(
-    network: HasRaw,
-    cohort: Cohort,
-    crops: Pixels,
-    settings: Sequence[Setting | None],
-    seed: int = 0,
-) -> Photos:
-    """Embeddings and measures of template crops (N,112,112,3), degraded first where they are to
-    be."""
-    raws, tables = [], []
-    for i in tqdm(range(0, len(crops), CHUNK), desc="photos", unit="batch"):
-        part = _worse(crops[i : i + CHUNK], settings[i : i + CHUNK], seed + i)
-        raws.append(raw_rows(network, part))
-        tables.append(cohort.measure(raws[-1], part))
-    raw = np.concatenate(raws)
-    return Photos(raw / np.linalg.norm(raw, axis=1, keepdims=True), Table.joined(tables), settings)
-
-
-def raw_rows(network: HasRaw, crops: Pixels, *, fast: bool = True) -> NDArray[np.float32]:
-    """Raw embeddings (N,D) of crops (N,S,S,3)."""
-    x = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float() / 255
-    x = x.contiguous(memory_format=torch.channels_last)
-    return np.asarray(raw_all(network, x, fast=fast).cpu().numpy())
-
-
-def _worse(crops: Pixels, settings: Sequence[Setting | None], seed: int) -> Pixels:
-    there = [setting for setting in settings if setting is not None]
-    if not there:
-        return crops
-    assert len(there) == len(crops)
-    return degraded(crops, there, seed)
+    curve = replace(curve, gap=fit_gap(curve, blocks))
+    curve = replace(curve, rules=rules_for(curve, blocks[0], lfw.name))
+    if held is not None:
+        curve = with_rates(curve, _held_out(measured, research, held, rng), HELD_OUT)
+    return Conditional(curve, cohort)
 
 
 def _cohort(
@@ -151,7 +124,7 @@ def _cohort(
     for crops in (plain, bad):
         raw = np.concatenate([raw_rows(network, part) for part in _chunks(crops)])
         unit.append(raw / np.linalg.norm(raw, axis=1, keepdims=True))
-    return build_cohort(*unit, settings, plain, bad)
+    return build_cohort(unit[0], unit[1], settings, plain, bad)
 
 
 def _chunks(crops: Pixels) -> list[Pixels]:
@@ -176,9 +149,9 @@ def _lfw_blocks(
     first, second = (measured(crops[side], drawn) for side in (pairs.a, pairs.b))
     every = Pairs(np.arange(len(drawn)), np.arange(len(drawn)), pairs.labels)
     return [
-        _block("lfw", plain, plain, pairs),
-        _block("lfw, one degraded", plain, second, Pairs(pairs.a, every.b, pairs.labels)),
-        _block("lfw, degraded alike", first, second, every),
+        block("lfw", plain, plain, pairs),
+        block("lfw, one degraded", plain, second, Pairs(pairs.a, every.b, pairs.labels)),
+        block("lfw, degraded alike", first, second, every),
     ]
 
 
@@ -200,7 +173,9 @@ def _strangers(
             for _ in range(STRANGER_PAIRS)
         ]
     )
-    return _block("strangers", photos, photos, Pairs(*drawn.T, np.zeros(len(drawn), bool)))
+    return block(
+        "strangers", photos, photos, Pairs(drawn[:, 0], drawn[:, 1], np.zeros(len(drawn), bool))
+    )
 
 
 def _hard_blocks(
@@ -215,11 +190,20 @@ def _hard_blocks(
     bad = measured(research.crops(bad_rows), drawn)
     who, bad_who = research.labels[rows], research.labels[bad_rows]
     return [
-        _block("hard", plain, plain, draw_pairs(who, who, HARD_PAIRS, rng, rows, rows)),
-        _block("hard, one degraded", plain, bad,
+        block("hard", plain, plain, draw_pairs(who, who, HARD_PAIRS, rng, rows, rows)),
+        block("hard, one degraded", plain, bad,
                draw_pairs(who, bad_who, WORSE_PAIRS, rng, rows, bad_rows)),
-        _block("hard, degraded alike", bad, bad, alike_pairs(drawn, bad_who, rng)),
+        block("hard, degraded alike", bad, bad, alike_pairs(drawn, bad_who, rng)),
     ]  # fmt: skip
+
+
+def _held_out(
+    measured: Measured, research: ResearchPhotos, held: People, rng: np.random.Generator
+) -> Block:
+    """Pairs of people who are in no fit."""
+    rows = np.flatnonzero(research.people(*held))
+    photos, who = measured(research.crops(rows), [None] * len(rows)), research.labels[rows]
+    return block("hard", photos, photos, draw_pairs(who, who, HELD_PAIRS, rng, rows, rows))
 
 
 def _some_of_each(
@@ -228,66 +212,6 @@ def _some_of_each(
     labels = research.labels[rows]
     drawn = [rng.permutation(rows[labels == person])[:most] for person in np.unique(labels)]
     return np.concatenate(drawn)
-
-
-def draw_pairs(
-    a: NDArray[np.int64],
-    b: NDArray[np.int64],
-    n: int,
-    rng: np.random.Generator,
-    ids_a: NDArray[np.intp],
-    ids_b: NDArray[np.intp],
-) -> Pairs:
-    """``n`` genuine and ``n`` impostor pairs of a photo of ``a`` and one of ``b`` (labels (N,) and
-    (M,)), never of a photo with itself; people count by the root of their photos."""
-    people = np.unique(b)
-    rows_a, rows_b = ([np.flatnonzero(x == p) for p in people] for x in (a, b))
-    weight = np.array([min(len(x), len(y)) ** 0.5 if len(x) > 1 else 0
-                       for x, y in zip(rows_a, rows_b, strict=True)])  # fmt: skip
-    drawn: list[tuple[int, int]] = []
-    while len(drawn) < n:
-        person = rng.choice(len(people), p=weight / weight.sum())
-        i, j = rng.choice(rows_a[person]), rng.choice(rows_b[person])
-        if ids_a[i] != ids_b[j]:
-            drawn.append((i, j))
-    while len(drawn) < 2 * n:
-        i, j = rng.integers(len(a)), rng.integers(len(b))
-        if a[i] != b[j]:
-            drawn.append((i, j))
-    return Pairs(*np.array(drawn).T, np.arange(2 * n) < n)
-
-
-def alike_pairs(
-    settings: Sequence[Setting], labels: NDArray[np.int64], rng: np.random.Generator
-) -> Pairs:
-    """All genuine pairs of photos degraded alike, and ``ALIKE_PAIRS`` impostor pairs a setting."""
-    which = np.array([SETTINGS.index(setting) for setting in settings])
-    found = []
-    for setting in np.unique(which):
-        rows = np.flatnonzero(which == setting)
-        pairs = np.column_stack(np.triu_indices(len(rows), 1))
-        same = labels[rows[pairs[:, 0]]] == labels[rows[pairs[:, 1]]]
-        impostors = rng.permutation(np.flatnonzero(~same))[:ALIKE_PAIRS]
-        found.append(rows[pairs[np.concatenate([np.flatnonzero(same), impostors])]])
-    a, b = np.concatenate(found).T
-    return Pairs(a, b, labels[a] == labels[b])
-
-
-def _block(name: str, first: Photos, second: Photos, pairs: Pairs) -> Block:
-    """Pairs of a photo of ``first`` and one of ``second``."""
-    a, b, labels = pairs
-    kinds = [(first.settings[i], second.settings[j]) for i, j in zip(a, b, strict=True)]
-    weights: Floats = np.array([MILD if any(k and k.mild for k in pair) else 1 for pair in kinds])
-    return Block(
-        name,
-        (first.unit[a] * second.unit[b]).sum(1).astype(np.float64),
-        first.table[a],
-        second.table[b],
-        labels,
-        MASS[name],
-        weights,
-        np.array([one.kind if one and one == other else "" for one, other in kinds]),
-    )
 
 
 def _protocol(blocks: Sequence[Block], people: People | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from xfv_core.confidence.cohort import Cohort
-from xfv_core.confidence.conditional import PairCurve, PairRule, Rates, evidence
 from xfv_core.confidence.curves import Floats, Labels
 from xfv_core.confidence.likelihood import det, probability, tippett
-from xfv_core.confidence.measures import Pixels, Table
-from xfv_core.confidence.scores import error_rates, operating_points, wilson
+from xfv_core.confidence.measures import MEASURES, Pixels, Table
+from xfv_core.confidence.scores import wilson
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
-from xfv_core.evaluation.verdicts.conditional import raw_rows
+from xfv_core.evaluation.verdicts.calibration import decode
+from xfv_core.evaluation.verdicts.pair_rules import rates_of
+from xfv_core.evaluation.verdicts.photos import raw_rows
 from xfv_core.models.base import BATCH, HasRaw
 
 Look = Callable[[bytes], tuple[Pixels, Pixels]]  # a photo -> the network's crop, the template crop
@@ -83,53 +84,16 @@ def measure_pairs(
 
 def aligned(data: bytes) -> tuple[Pixels, Pixels]:
     """``Look`` for files that are template crops of 112 px already."""
-    from xfv_core.evaluation.verdicts.calibration import decode
-
     crop = decode(data)
     return crop, crop
 
 
-def rules_for(curve: PairCurve, found: MeasuredPairs, population: str) -> tuple[PairRule, ...]:
-    """The five operating points, chosen on these pairs and measured on them."""
-    left = evidence(found.similarities, curve.bars(found.a, found.b))
-    points = operating_points(left, found.labels, 0.0)
-    rules = tuple(PairRule(point.name, point.threshold, {}) for point in points)
-    return with_rates(replace(curve, rules=rules), found, population).rules
-
-
-def with_rates(curve: PairCurve, found: MeasuredPairs, population: str) -> PairCurve:
-    """The curve with each rule's error rates on one more population."""
-    bars, y = curve.bars(found.a, found.b), found.labels
-    rules = []
-    for rule in curve.rules:
-        same = found.similarities >= curve.thresholds(bars, rule.name)
-        rates = rates_of(same, y)
-        rules.append(replace(rule, rates={**rule.rates, population: rates}))
-    return replace(curve, rules=tuple(rules))
-
-
-def rates_of(same: Labels, y: Labels) -> Rates:
-    """Error rates of verdicts (N,), with Wilson intervals."""
-    n_genuine, n_impostor = int(y.sum()), int((~y).sum())
-    false_matches, misses = int((same & ~y).sum()), int((~same & y).sum())
-    return Rates(
-        n_impostor,
-        n_genuine,
-        false_matches / n_impostor,
-        wilson(false_matches, n_impostor),
-        misses / n_genuine,
-        wilson(misses, n_genuine),
-    )
-
-
-def judged(
+def report(
     p: Floats, same: Labels, scores: Floats, y: Labels, columns: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """What ``evaluate`` reports of probabilities (N,) and verdicts at a rule: the whole, Tippett
     and DET curves by ``scores``, and every slice of the columns that is large enough."""
     found = _judged(p, same, y)
-    rates = error_rates(scores, y)
-    assert len(rates.thresholds)
     return {
         **found,
         "tippett": tippett(p, y),
@@ -148,8 +112,6 @@ def judged(
 
 def measure_columns(found: MeasuredPairs) -> dict[str, list[str]]:
     """Which decile each pair falls into, by the poorer photo's measure of every kind."""
-    from xfv_core.confidence.measures import MEASURES
-
     columns = {}
     for field in fields(Table):
         pick = np.minimum if MEASURES[field.name].poor == "low" else np.maximum
@@ -167,7 +129,8 @@ def _judged(p: Floats, same: Labels, y: Labels) -> dict[str, Any]:
     right = int((same == y).sum())
     return {
         "probability": probability(p, y).to_dict(),
-        "accuracy": {"mean": right / len(y), "interval": wilson(right, len(y))},
+        "accuracy": right / len(y),
+        "accuracy_interval": wilson(right, len(y)),
         "fmr": rates.fmr,
         "fmr_interval": rates.fmr_interval,
         "fnmr": rates.fnmr,

@@ -29,7 +29,7 @@ RANGE = (0.2, 99.8)  # percentiles of what is fitted; beyond is clipped
 RIDGE = 1e-4
 POOR = (0.075, 0.5)  # quantile of the norm of ordinary photos, and how far below all is poor
 STRANGERS_PASS = 0.005  # of those degraded or covered alike
-GENUINE_FAIL = 0.02  # of pairs with one poor photo, called different
+GENUINE_FAIL = 0.04  # of pairs with one poor photo, called different
 
 
 @dataclass(frozen=True, eq=False)
