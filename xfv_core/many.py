@@ -75,7 +75,7 @@ class Comparer:
 
     def __call__(self, a: Source, b: Source) -> Compared:
         """One pair."""
-        one, other = self._look(a), self._look(b)
+        one, other = self.look(a), self.look(b)
         if isinstance(one, str) or isinstance(other, str):
             both = (("first", one), ("second", other))
             error = " ".join(f"The {side} photo: {said}" for side, said in both
@@ -83,10 +83,13 @@ class Comparer:
             photos = (None if isinstance(one, str) else one,
                       None if isinstance(other, str) else other)  # fmt: skip
             return Compared(photos, error=error)
+        return Compared((one, other), self.verdict(one, other))
+
+    def verdict(self, one: Known, other: Known) -> Verdict:
+        """The verdict on two photos that were looked at."""
         similarity = float(np.clip(one.embedding @ other.embedding, -1, 1))
         seen = (one.measures, other.measures) if one.measures and other.measures else None
-        pair = (one, other)
-        return Compared(pair, verdict_on(self.card, similarity, pair, self.rule, self.bar, seen))
+        return verdict_on(self.card, similarity, (one, other), self.rule, self.bar, seen)
 
     def photo(self, source: Source) -> Photo:
         """The decoded photo; raises ImageError."""
@@ -94,7 +97,7 @@ class Comparer:
             return load_photo(source, dated=self._dated)
         return Photo.of(source)
 
-    def _look(self, source: Source) -> Known | str:
+    def look(self, source: Source) -> Known | str:
         """What is known of a photo, or the sentence that says what is wrong with it."""
         try:
             key = _key(source)

@@ -42,6 +42,11 @@ def verify(
     threshold: Threshold = None,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
+    more_a: Annotated[
+        list[Path] | None,
+        typer.Option("--a", help="Up to five photos of the first person, each with its own --a."),
+    ] = None,
+    named_b: Annotated[Path | None, typer.Option("--b", help="The photo to compare.")] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="Or a list: CSV or Parquet with path_a and path_b.")
     ] = None,
@@ -60,16 +65,28 @@ def verify(
 ) -> None:
     """Are the faces in photos A and B the same person? Or those of each pair of a list?
 
+    --a, several times, and --b: several photos of one claimed person against one other photo.
+
     A list is shared out by accelerate launch, and read from BMP, TIFF, PGM, PPM and GIF too.
     """
     if pairs:
-        if a or b or not out:
+        if a or b or more_a or named_b or not out:
             raise XfvError("A list takes --pairs with --out, and no photos beside it.")
         from xfv_core.cli.many import compare_list
 
         compare_list(
             verifier_of(manifest), pairs, out, images, model=model, operating_point=at,
             threshold=threshold, maps=maps, method=method,
+        )  # fmt: skip
+        return
+    if more_a or named_b:
+        if a or b or not (more_a and named_b):
+            raise XfvError("Several photos take --a for each of them, and --b, and no others.")
+        from xfv_core.cli.many import compare_references
+
+        compare_references(
+            verifier_of(manifest), more_a, named_b, as_json, model=model, operating_point=at,
+            threshold=threshold,
         )  # fmt: skip
         return
     if not (a and b):

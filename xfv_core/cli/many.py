@@ -1,16 +1,22 @@
-"""A list of pairs, by one process or by those of accelerate launch, with a bar on stderr."""
+"""What ``verify`` does with more than two photos: lists of pairs, several photos of one person.
+
+A list is worked through by one process or by those of accelerate launch, with a bar on stderr.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 from tqdm import tqdm
 
-from xfv_core import Verifier
+from xfv_core import Verifier, verify_references
 from xfv_core.lists import Run, finish, read_list, work_through
 
 LAUNCHED = "WORLD_SIZE"  # how many processes there are, in the environment of each
@@ -33,3 +39,18 @@ def compare_list(
         work(steps=lambda done, todo: bar.update(done - bar.n))
     finish(run)
     typer.echo(f"{out}: {len(run.pairs.rows)} pairs")
+
+
+def compare_references(
+    verifier: Verifier, references: Sequence[Path], photo: Path, as_json: bool, **options: Any
+) -> None:
+    """Say what several photos of one person tell together, and each of them alone."""
+    found = verify_references(verifier, references, photo, **options)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    typer.echo(found.fused.sentence)
+    for file, verdict in zip(references, found.each, strict=True):
+        typer.echo(f"{file.name} alone: {verdict.sentence}")
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)

@@ -42,7 +42,7 @@ class TimmModel(FaceModel):
         try:
             import timm
         except ImportError as problem:
-            raise TimmError("This network needs the package timm: pip install timm.") from problem
+            raise TimmError("This network needs timm: pip install 'xfv[timm]'.") from problem
         if odd := sorted(set(options or ()) - SHAPES):
             raise TimmError(f"{odd[0]!r} is no size of a network; known are {sorted(SHAPES)}.")
         if model not in timm.list_models():
