@@ -72,7 +72,7 @@ def measure_fusion(
         }
         losses = {name: _loss(*scores, curve.cap) for name, scores in log_lr.items()}
         for name, sides in losses.items():
-            less = tuple(own - mean for own, mean in zip(sides, losses[BASE], strict=True))
+            less = (sides[0] - losses[BASE][0], sides[1] - losses[BASE][1])
             spread = [_weighted(less, found, weights) for weights in counts]
             table[str(n)][name]["cllr_less_mean_evidence_interval"] = _interval(spread)
     return {"people": len(people), "photos": len(labels), "trials": trials, "references": table}
