@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from page.html import FRAME, PAGE_SCRIPTS, STYLE
-from page.server.door import SERVING
+from page.server.gate import SERVING
 from page.tabs.explorer import BUNDLED
 from page.whole import THEME, build
 from page.widgets import verifier

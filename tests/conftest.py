@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, here and in what tests start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers times threads must not exceed the cores
+
 from tests.page.browser import browser, chromium, open_page, running, server, webcam  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from xfv_core import memory
 from xfv_core.memory import Recent
 from xfv_core.priority import Precedence
+
+FOREVER, LIMIT = 3600.0, 30.0  # seconds; neither is waited for while the code is right
 
 
 def test_a_result_is_made_once_and_then_remembered() -> None:
@@ -54,6 +57,13 @@ def test_the_oldest_results_make_room_for_new_ones() -> None:
     assert [recent.peek(key) for key in "abc"] == [None, "b", "c"]
 
 
+def test_what_is_cleared_is_forgotten() -> None:
+    recent = Recent(2, 60)
+    recent.put("k", "v")
+    recent.clear()
+    assert recent.peek("k") is None and len(recent) == 0
+
+
 def test_expired_results_leave_memory_without_anybody_asking() -> None:
     recent, gone = Recent(4, 0.05), threading.Event()
 
@@ -72,6 +82,15 @@ def test_a_sweep_gives_memory_back_to_the_system(monkeypatch: pytest.MonkeyPatch
     assert given.wait(10)
 
 
+def test_many_results_wait_for_one_sweep_and_the_process_for_none() -> None:
+    before, recent = set(threading.enumerate()), Recent(60, 3600)
+    for key in range(50):
+        recent.put(key, "v")
+    (sweep,) = set(threading.enumerate()) - before
+    assert isinstance(sweep, threading.Timer) and sweep.daemon
+    sweep.cancel()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="what glibc keeps is glibc's")
 def test_memory_that_small_things_left_behind_is_given_back() -> None:
     process = psutil.Process()
@@ -82,27 +101,6 @@ def test_memory_that_small_things_left_behind_is_given_back() -> None:
     memory.give_back()
     assert full - process.memory_info().rss > 100e6
     assert last == bytes(1000)
-
-
-def test_long_work_waits_until_short_work_is_done() -> None:
-    precedence, order, waiting = Precedence(), [], threading.Event()
-
-    def long_work() -> None:
-        waiting.set()
-        precedence.give_way()
-        order.append("long")
-
-    with precedence:
-        thread = threading.Thread(target=long_work)
-        thread.start()
-        waiting.wait()
-        order.append("short")
-    thread.join()
-    assert order == ["short", "long"]
-
-
-def test_long_work_does_not_wait_for_nobody() -> None:
-    Precedence().give_way()
 
 
 def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
@@ -135,9 +133,9 @@ def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
     threads[0].start()
     first_in.wait(10)
     threads += [threading.Thread(target=ask)]
+    second_waits = watched(recent, "k")
     threads[1].start()  # waits for the first
-    while recent._turns["k"].wanted < 2:
-        pass
+    assert second_waits.wait(LIMIT)
     go_on.set()
     threads[0].join()
     threads += [threading.Thread(target=ask)]
@@ -145,6 +143,22 @@ def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
     for thread in threads:
         thread.join()
     assert len(most) == 3 and max(most) == 1
+
+
+def watched(recent: Recent, key: str) -> threading.Event:
+    """Set as soon as a thread asks for the lock of ``key``, which another holds."""
+    asked, lock = threading.Event(), recent._turns[key].lock
+
+    class Watched:
+        def __enter__(self) -> None:
+            asked.set()
+            lock.acquire()
+
+        def __exit__(self, *failure: object) -> None:
+            lock.release()
+
+    recent._turns[key].lock = Watched()  # type: ignore[assignment]
+    return asked
 
 
 def test_nothing_is_kept_of_a_lock_that_nobody_waits_for() -> None:
@@ -167,3 +181,40 @@ def test_changes_by_many_threads_at_once_are_all_kept() -> None:
     for thread in threads:
         thread.join()
     assert len(recent.peek("k")) == 8 * 50
+
+
+# --- who goes first ------------------------------------------------------------------------------
+
+
+def test_long_work_waits_until_all_short_work_is_done() -> None:
+    precedence = Precedence()
+    precedence.PATIENCE = FOREVER
+    long_work = threading.Thread(target=precedence.give_way, daemon=True)
+    with precedence:
+        with precedence:
+            long_work.start()
+        long_work.join(0.1)
+        assert long_work.is_alive()
+    long_work.join(LIMIT)
+    assert not long_work.is_alive()
+
+
+def test_long_work_does_not_wait_for_nobody() -> None:
+    precedence = Precedence()
+    precedence.PATIENCE = FOREVER
+    assert ends(precedence.give_way)
+
+
+def test_long_work_does_not_starve_under_short_work() -> None:
+    precedence = Precedence()
+    precedence.PATIENCE = 0.01
+    with precedence:
+        assert ends(precedence.give_way)
+
+
+def ends(work: Callable[[], object]) -> bool:
+    """Whether ``work``, in a thread of its own, comes to an end."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    return not thread.is_alive()

@@ -19,7 +19,14 @@ from torch.nn import functional
 
 from xfv_core import Ask, Verifier, XfvError
 from xfv_core.explain import MethodError, methods
-from xfv_core.models import FaceModel, NetworkError, base, own_card, register
+from xfv_core.models import (
+    FaceModel,
+    NetworkError,
+    architecture_names,
+    base,
+    own_card,
+    register,
+)
 from xfv_core.models.base import embed_all
 from xfv_core.weights.manifest import ManifestError, load_manifest
 
@@ -86,6 +93,9 @@ def test_a_network_is_offered_the_methods_that_fit_it(verifier: Verifier) -> Non
     assert verifier.methods_for("colours") == ["occlusion", "fggb"]
     assert verifier.methods_for("plain") == ["occlusion"]
     assert verifier.methods_for("plain", "study") == ["occlusion", "corrrise", "random"]
+    assert verifier.studied("plain") == [
+        "occlusion:standard", "occlusion:paper", "corrrise", "random"
+    ]  # fmt: skip
     assert "colours" in verifier.models_for("xssab")
     assert "plain" not in verifier.models_for("xssab")
     for method in methods():
@@ -135,7 +145,7 @@ def test_another_network_of_the_same_name_takes_its_place_at_once(
     expected = Inverted().embed(portrait.tensor()[None])
     assert not torch.allclose(expected, Colours().embed(portrait.tensor()[None]), atol=1e-3)
     similarity = verifier.verify(pair[0], pair[0], model="colours").similarity
-    remembered = verifier._embedding(portrait, verifier.model("colours"))
+    remembered, _ = verifier._looked(portrait, verifier.model("colours"))
     assert similarity == pytest.approx(1, abs=1e-5)
     assert remembered == pytest.approx(expected[0].numpy(), abs=1e-6)
 
@@ -201,6 +211,7 @@ class Mixed(Colours):
 @pytest.fixture
 def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A manifest in a folder of its own, its weights beside it, its architecture registered."""
+    architecture_names()  # all that come by themselves are there
     monkeypatch.setattr(base, "_architectures", dict(base._architectures))
     register("mixed")(Mixed)
     weights = tmp_path / "weights" / "mixed.safetensors"
@@ -240,9 +251,9 @@ def test_weights_are_found_beside_the_manifest_that_names_them(
         ({"arch": "blended"}, "mixed: there is no architecture 'blended'; choose from .*mixed"),
         ({"arch": "object"}, "there is no architecture 'object'"),
         ({"input": {"size": 96}}, "mixed: input.size must be 112, not 96"),
-        ({"arch": "rrf"}, "mixed: config has no 'layers'"),
+        ({"arch": "rrf"}, "mixed: config: the key 'layers' is missing"),
         ({"arch": "rrf", "config": {"layers": 3, "hidden": 1, "local": 1, "dim": 1}},
-         "mixed: config is not one of this architecture"),
+         "mixed: config.layers must be a list, not 3"),
     ],
 )  # fmt: skip
 def test_an_entry_that_no_network_can_be_is_refused_before_anything_is_loaded(

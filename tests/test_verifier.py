@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from xfv_core import Verifier, XfvError
 from xfv_core.explain import MethodError
+from xfv_core.faces import NoFaceError, decode
 from xfv_core.models import FaceModel
 from xfv_core.results import percent
 from xfv_core.verifier import RequestError
@@ -184,3 +185,62 @@ def test_the_shown_photo_and_its_matrix_belong_together(examples: Path) -> None:
 )
 def test_a_percentage_never_rounds_to_certainty(p: float, said: str) -> None:
     assert percent(p) == said
+
+
+def test_a_photo_is_given_as_path_bytes_array_or_pillow_image(
+    verifier: Verifier, examples: Path
+) -> None:
+    path, other = examples / "obama.jpg", examples / "biden.jpg"
+    with Image.open(path) as opened:
+        sources = [str(path), path.read_bytes(), np.asarray(opened), opened.copy()]
+    answers = [verifier.verify(source, other).similarity for source in sources]
+    assert np.ptp(answers) < 1e-6
+    with pytest.raises(XfvError, match=r"^The second photo: .*float64 of shape \(9, 9, 3\)\.$"):
+        verifier.verify(path, np.zeros((9, 9, 3)))
+
+
+def test_two_arrays_never_share_what_is_remembered(verifier: Verifier, examples: Path) -> None:
+    obama, biden = (np.array(Image.open(examples / f"{n}.jpg")) for n in ("obama", "biden"))
+    assert verifier.verify(obama, examples / "obama2.jpg").same
+    assert not verifier.verify(biden, examples / "obama2.jpg").same
+    obama[:] = np.resize(biden, obama.shape)  # the array changed after it was remembered
+    with pytest.raises(NoFaceError):
+        verifier.verify(obama, examples / "obama2.jpg")
+
+
+def test_a_file_is_decoded_once_whatever_its_name(
+    verifier: Verifier, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (examples / "obama3.jpg").read_bytes() + b"not decoded before"
+    (tmp_path / "copy.png").write_bytes(data)
+    decoded = []
+    truly = decode.decode
+    monkeypatch.setattr(decode, "decode", lambda file: decoded.append(len(file)) or truly(file))
+    for source in (data, tmp_path / "copy.png", bytearray(data)):
+        verifier.portrait(source, "sface")
+        verifier.face_pictures(source)
+    assert decoded == [len(data)]
+
+
+def test_an_answer_lists_all_faces_with_boxes_in_the_order_of_choice(
+    verifier: Verifier, examples: Path
+) -> None:
+    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
+        together = Image.new("RGB", (1000, 600))
+        together.paste(ImageOps.contain(two, (400, 400)), (0, 0))
+        together.paste(ImageOps.contain(one, (500, 600)), (450, 0))
+    verdict = verifier.verify(together, examples / "obama2.jpg")
+    first, second = json.loads(json.dumps(asdict(verdict)))["found"]
+    assert len(first) == 2 and len(second) == 1
+    assert first[0]["box"][0] > 450 > first[1]["box"][2]
+    assert all(len(face["box"]) == 4 and face["probability"] > 0.98 for face in first)
+
+
+@pytest.mark.parametrize("name", ["obama", "biden", "astronaut", "obama_partial_face"])
+def test_an_example_upside_down_is_compared_as_upright(
+    verifier: Verifier, examples: Path, name: str
+) -> None:
+    upright = np.asarray(Image.open(examples / f"{name}.jpg"))
+    verdict = verifier.verify(upright, np.rot90(upright, 2))
+    assert verdict.similarity > 0.98
+    assert any("Second photo: The photo is not upright" in note for note in verdict.notes)

@@ -1,24 +1,18 @@
-"""The command line says what the verifier says, and problems in one line."""
+"""The commands about a pair say what the verifier says."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.launch import run_processes
-from xfv_core import Verifier
+from xfv_core import results
 from xfv_core.cli import app
-from xfv_core.faces import TEMPLATE, cut, similarity
-from xfv_core.weights.manifest import MANIFEST_PATH, load_manifest, save_manifest
 
 pytestmark = pytest.mark.slow
 runner = CliRunner()
@@ -36,9 +30,27 @@ def test_explain_writes_a_picture_and_says_what_is_on_it(examples: Path, tmp_pat
     pair = [str(examples / "obama.jpg"), str(examples / "biden.jpg")]
     out = tmp_path / "maps.png"
     result = runner.invoke(app, ["explain", *pair, "--preset", "fast", "--out", str(out)])
-    assert result.stdout.startswith("First photo: ")
+    verdict, maps, *_ = result.stdout.splitlines()
+    assert verdict.startswith("Different people, ") and maps.startswith("First photo: ")
     with Image.open(out) as picture:
-        assert picture.width > 600
+        assert picture.format == "PNG" and picture.width > 600
+
+
+def test_explain_writes_webp_and_the_signed_maps(examples: Path, tmp_path: Path) -> None:
+    pair = [str(examples / "obama.jpg"), str(examples / "biden.jpg")]
+    out, values = tmp_path / "maps.webp", tmp_path / "maps.npz"
+    command = ["explain", *pair, "--method", "xssab", "--json"]
+    found = json.loads(
+        runner.invoke(app, [*command, "--out", str(out), "--values", str(values)]).stdout
+    )
+    with Image.open(out) as picture:
+        assert picture.format == "WEBP"
+    with np.load(values) as maps:
+        assert sorted(maps) == ["a", "b"]
+        for side in "ab":
+            assert maps[side].dtype == np.float32
+            np.testing.assert_allclose(maps[side], found["maps"][side], atol=1e-7)
+            assert maps[side].min() < 0 < maps[side].max()
 
 
 def test_explain_by_patches_gives_summands_that_add_up(examples: Path) -> None:
@@ -52,103 +64,13 @@ def test_explain_by_patches_gives_summands_that_add_up(examples: Path) -> None:
         assert sum(summands) == pytest.approx(found["verdict"]["similarity"], abs=1e-5)
 
 
-@pytest.mark.parametrize("measurement", ["fidelity", "patch-lfw"])
-def test_two_processes_find_the_figures_of_one(
-    measurement: str, examples: Path, tmp_path: Path
-) -> None:
-    verifier = Verifier()
-    for name in ("obama", "obama2", "biden"):
-        (face,) = verifier.face_pictures(examples / f"{name}.jpg")
-        (tmp_path / name[:5]).mkdir(exist_ok=True)
-        Image.fromarray(face).save(tmp_path / name[:5] / f"{name}.png")
-    first, second, other = "obama/obama.png", "obama/obama2.png", "biden/biden.png"
-    rows = [
-        f"{first},{second},1",
-        f"{second},{first},1",
-        f"{first},{other},0",
-        f"{other},{second},0",
-    ]
-    (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
-    command = [measurement, "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
-    command += ["--on", "both", "--method", "xssab", "--method", "gradcam", "--out"]
-    found = []
-    for count in (1, 2):  # each with one thread: the number of threads moves the last digits
-        out, kept = tmp_path / str(count), tmp_path / f"kept-{count}.json"
-        program = ["-m", "xfv_core", *command, str(out), "--result", str(kept)]
-        assert run_processes(count, program) == 0
-        assert all((out / f"rows-{i}.jsonl").read_text().split() for i in range(count))
-        found.append(json.loads(kept.read_text()))
-    one, two = found
-    assert figures(one) == figures(two)
-    assert one["n"] == 4 and one["command"].startswith(f"python -m xfv_core {measurement} --model")
-
-
-def figures(summary: Any) -> Any:
-    """Everything but the seconds, to six digits."""
-    if isinstance(summary, dict):
-        return {k: figures(v) for k, v in summary.items() if k != "seconds_per_pair"}
-    if isinstance(summary, list):
-        return [figures(item) for item in summary]
-    return round(summary, 6) if isinstance(summary, float) else summary
-
-
 def test_explain_by_parts_gives_a_row_per_part(examples: Path) -> None:
     pair = [str(examples / "obama.jpg"), str(examples / "obama2.jpg")]
     command = ["explain", *pair, "--method", "parts"]
     found = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
     assert found["verdict"]["model"] == "ecnet"
     assert {"left eye", "right eye", "mouth"} <= {row["part"] for row in found["parts"]}
-    assert runner.invoke(app, command).stdout.startswith("For: ")
-
-
-def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
-    examples: Path, tmp_path: Path
-) -> None:
-    names = ("obama.jpg", "biden.jpg", "astronaut.jpg")
-    (tmp_path / "photos").mkdir()
-    for name in names:
-        shutil.copy(examples / name, tmp_path / "photos")
-    mine = tmp_path / "weights.json"
-    save_manifest(load_manifest(), mine)
-    weights = load_manifest().card("ecnet").bundled or ""
-    (tmp_path / weights).parent.mkdir(parents=True)
-    shutil.copy(MANIFEST_PATH.parent / weights, tmp_path / weights)
-    shutil.copy(
-        (MANIFEST_PATH.parent / weights).with_suffix(".parts.json"), (tmp_path / weights).parent
-    )
-    before = MANIFEST_PATH.read_bytes()
-    data = training_folder(tmp_path, [examples / name for name in names])
-    command = ["parts", "--data", str(data), "--people", "2", "--store", "--manifest", str(mine)]
-    command += ["--photos", str(tmp_path / "photos"), "--atlas", str(tmp_path / "atlas.png")]
-    found = json.loads(runner.invoke(app, command).stdout)
-    assert found["LFW, aligned"]["metrics"]["n"] == len(names)
-    card = load_manifest(mine).card("ecnet")
-    assert card.figures.parts is not None and card.figures.parts["sets"] == found
-    assert card.parts is not None and card.parts != load_manifest().card("ecnet").parts
-    assert MANIFEST_PATH.read_bytes() == before
-    with Image.open(tmp_path / "atlas.png") as picture:
-        assert picture.width == 12 * 28
-
-
-def training_folder(folder: Path, photos: list[Path]) -> Path:
-    """The faces of these photos as a training folder keeps them, all of person 1."""
-    verifier = Verifier()
-    rows = ["index,shard,file,label"]
-    with tarfile.open(folder / "faces_train-000.tar", "w") as tar:
-        for i, path in enumerate(photos):
-            photo, (face, *_) = verifier.faces(path)
-            matrix = similarity(face.landmarks.astype(float), TEMPLATE + 12)
-            pixels = cut(photo.pixels, matrix, face.landmarks, 136).pixels
-            Image.fromarray(pixels).save(folder / f"{i}.png")
-            tar.add(folder / f"{i}.png", f"{i}.png")
-            rows.append(f"{i},0,{i}.png,1")
-    (folder / "faces_train.csv").write_text("\n".join(rows))
-    return folder
-
-
-def test_parts_of_a_network_without_channels_are_refused(tmp_path: Path) -> None:
-    command = ["parts", "--data", str(tmp_path), "--photos", str(tmp_path), "--model", "sface"]
-    assert "no channels" in str(runner.invoke(app, command).exception)
+    assert runner.invoke(app, command).stdout.splitlines()[1].startswith("For: ")
 
 
 def test_models_lists_the_manifest() -> None:
@@ -157,26 +79,55 @@ def test_models_lists_the_manifest() -> None:
     assert bundled == ["sface", "rrf56", "rrf28", "rrf_regions", "ecnet", "full112"]
 
 
-def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_path: Path) -> None:
-    rows = ["obama.jpg,obama2.jpg,1", "obama2.jpg,obama3.jpg,1", "obama.jpg,biden.jpg,0"]
-    rows = [
-        ",".join(str(examples / part) if ".jpg" in part else part for part in row.split(","))
-        for row in rows
-    ]
-    (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
-    command = ["evaluate", "--pairs", str(tmp_path / "pairs.csv"), "--json"]
-    command += ["--result", str(tmp_path / "kept.json")]
-    table = json.loads(runner.invoke(app, command).stdout)
-    kept = json.loads((tmp_path / "kept.json").read_text())
-    assert table.items() <= kept.items() and {"protocol", "command", "seed"} <= set(kept)
-    assert table["n"] == 3
-    assert table["accuracy"]["mean"] == 1
-    assert 0 < table["accuracy"]["low"] < 1
+@pytest.fixture
+def two_people(examples: Path, tmp_path: Path) -> Path:
+    """One photo of Obama, large, and Biden, small."""
+    with Image.open(examples / "obama.jpg") as large, Image.open(examples / "biden.jpg") as small:
+        large.thumbnail((600, 600))
+        small.thumbnail((400, 400))
+        both = Image.new("RGB", (large.width + small.width, large.height))
+        both.paste(large)
+        both.paste(small, (large.width, 0))
+    both.save(tmp_path / "both.png")
+    return tmp_path / "both.png"
 
 
-def test_a_problem_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
-    (tmp_path / "letter.jpg").write_text("Dear Sir or Madam")
-    command = [sys.executable, "-m", "xfv_core", "verify", *[str(tmp_path / "letter.jpg")] * 2]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1 and "not a photo" in result.stderr
+def test_the_face_that_is_asked_for_is_compared(two_people: Path, examples: Path) -> None:
+    command = ["verify", str(two_people), str(examples / "biden.jpg"), "--json"]
+    largest = json.loads(runner.invoke(app, command).stdout)
+    second = json.loads(runner.invoke(app, [*command, "--face-a", "2"]).stdout)
+    assert not largest["same"] and second["same"]
+    assert second["faces"] == [1, 0]
+
+
+def test_the_answer_lists_every_face_with_its_box(two_people: Path, examples: Path) -> None:
+    command = ["verify", str(two_people), str(examples / "biden.jpg")]
+    (obama, biden), (alone,) = json.loads(runner.invoke(app, [*command, "--json"]).stdout)["found"]
+    assert obama["box"][2] < biden["box"][0] < biden["box"][2]
+    assert alone["box"][1] < alone["box"][3] and 0.9 < alone["probability"] <= 1
+    assert "note: --face-a chooses: 1 at x " in runner.invoke(app, command).stderr
+
+
+def test_a_face_that_is_not_there_is_refused(examples: Path) -> None:
+    photo = str(examples / "biden.jpg")
+    result = runner.invoke(app, ["verify", photo, photo, "--face-b", "2"])
+    assert result.exit_code == 2
+    assert "no face 2 in this photo" in result.stderr
+
+
+def test_the_notes_on_a_photo_are_said_and_stand_in_the_picture(
+    two_people: Path, examples: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    captions = []
+    whole = results.side_by_side
+
+    def noted(*parts: Any, **more: Any) -> Any:
+        captions.append(parts[4])
+        return whole(*parts, **more)
+
+    monkeypatch.setattr(results, "side_by_side", noted)
+    command = ["explain", str(two_people), str(examples / "biden.jpg"), "--method", "xssab"]
+    result = runner.invoke(app, [*command, "--out", str(tmp_path / "maps.jpg")])
+    note = "First photo: 2 faces found; the largest is compared."
+    assert f"note: {note}" in result.stderr.splitlines()
+    assert note in captions[0].splitlines()

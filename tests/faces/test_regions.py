@@ -9,17 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
+from xfv_core.faces.crops import TEMPLATE
 from xfv_core.faces.regions import REGIONS, face_regions
 
-TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
 INDEX = {name: i for i, name in enumerate(REGIONS)}
 
 
@@ -38,6 +30,8 @@ def template() -> NDArray[np.int8]:
         (42, 92, "mouth"),
         (71, 92, "mouth"),
         (56, 92, "mouth"),
+        (34, 91, "left cheek"),
+        (78, 91, "right cheek"),
         (56, 25, "brows and forehead"),
         (38, 40, "brows and forehead"),
         (74, 40, "brows and forehead"),
@@ -105,6 +99,16 @@ def test_the_eyes_of_a_turned_face_are_where_its_landmarks_are() -> None:
     regions = face_regions(profile, (112, 112))
     found = [REGIONS[regions[round(y), round(x)]] for x, y in profile]
     assert found == ["left eye", "right eye", "nose", "mouth", "mouth"]
+
+
+def test_a_turned_face_shows_more_of_the_side_it_leaves() -> None:
+    turned = TEMPLATE.copy()
+    turned[2, 0] -= 12  # the nose: it looks to the left of the picture
+    frontal, moved = (
+        np.flatnonzero((face_regions(marks, (112, 112)) != 0).any(axis=0)).mean()
+        for marks in (TEMPLATE, turned)
+    )
+    assert moved > frontal + 4
 
 
 def test_landmarks_outside_the_crop_leave_the_rest_labelled() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from page import html as render
+from page.html import explorer
 from xfv_core import Verifier
 from xfv_core.evaluation.data.pairs import PairSet
 from xfv_core.evaluation.verdicts import gallery as building
@@ -109,9 +109,9 @@ def test_a_killed_run_goes_on_with_what_is_missing(
     with pytest.raises(GalleryBuildError, match="missing"):
         build_shards(verifier, plan, tmp_path, process=(1, 2))
         finish(verifier, plan, tmp_path)
-    heard: list[tuple[int, int]] = []
-    build_shards(verifier, plan, tmp_path, steps=lambda *done: heard.append(done))
-    assert heard == [(1, 2), (2, 2)]  # of three shards
+    reported: list[tuple[int, int]] = []
+    build_shards(verifier, plan, tmp_path, steps=lambda *done: reported.append(done))
+    assert reported == [(1, 2), (2, 2)]  # of three shards
     assert finish(verifier, plan, tmp_path).n_pairs == N
 
 
@@ -196,6 +196,28 @@ def test_a_damaged_gallery_is_refused_in_a_sentence(tmp_path: Path, text: str) -
         _ = Gallery(tmp_path).info
 
 
+@pytest.mark.parametrize(
+    "about", ["", "{}", '{"unit": 1, "cost": {}, "fidelity": {}}', "NAN"], ids=repr
+)
+def test_a_damaged_map_is_refused_in_a_sentence(gallery: Gallery, about: str) -> None:
+    row = next(i for i in range(N) if gallery.stored(MODEL, i))
+    ((_, whole),) = gallery.stored(MODEL, row).items()
+    packed = pack_map(whole)
+    text = packed["about"].replace('"sd": ', '"sd": NaN, "was": ') if about == "NAN" else about
+    verdict, pair = gallery.verdict(MODEL, row), gallery.portraits(MODEL, row)
+    with pytest.raises(GalleryError, match="damaged"):
+        unpack_map({**packed, "about": text}, verdict, pair)
+    with pytest.raises(GalleryError, match="damaged"):
+        unpack_map({**packed, "a": packed["a"][:-1]}, verdict, pair)
+
+
+def test_an_older_gallery_is_to_be_built_again(folder: Path, tmp_path: Path) -> None:
+    info = {**json.loads((folder / "gallery.json").read_text()), "format": 0, "unknown": 1}
+    (tmp_path / "gallery.json").write_text(json.dumps(info))
+    with pytest.raises(GalleryError, match="another version"):
+        _ = Gallery(tmp_path).info
+
+
 def test_a_gallery_cannot_name_files_elsewhere(folder: Path, tmp_path: Path) -> None:
     info = json.loads((folder / "gallery.json").read_text())
     info["models"][MODEL]["pairs"] = "../pairs-sface.parquet"
@@ -277,16 +299,16 @@ def test_a_range_keeps_the_confidences_inside_it(pairs: list, one: float, other:
 
 def test_the_page_shows_every_chosen_pair_once(gallery: Gallery) -> None:
     rows = gallery.verdicts(MODEL).chosen()
-    page = render.grid(gallery, MODEL, rows, 99)  # beyond the last
+    page = explorer.grid(gallery, MODEL, rows, 99)  # beyond the last
     assert [page.count(f'data-row="{row}"') for row in range(N)] == [1] * N
     assert f"1 to {N} of {N} pairs" in page
-    assert "No pair is like that" in render.grid(gallery, MODEL, rows[:0], 0)
+    assert "No pair is like that" in explorer.grid(gallery, MODEL, rows[:0], 0)
 
 
 def test_the_overview_counts_errors(gallery: Gallery) -> None:
     verdicts = gallery.verdicts(MODEL)
     misses = int((verdicts.genuine & ~verdicts.same).sum())
-    page = render.overview(gallery, MODEL)
+    page = explorer.overview(gallery, MODEL)
     assert f"<dd>{misses} of {int(verdicts.genuine.sum())}</dd>" in page
     assert page.count("<svg") == 3
 
@@ -297,7 +319,7 @@ def test_names_from_a_gallery_are_escaped(gallery: Gallery) -> None:
     fake = Gallery("/nowhere")
     fake.__dict__["info"] = gallery.info
     fake._verdicts[MODEL] = evil
-    page = render.opened(fake, MODEL, 0)
+    page = explorer.opened(fake, MODEL, 0)
     assert "<script>" not in page and "&lt;script&gt;" in page
 
 

@@ -44,6 +44,13 @@ def test_the_legend_without_a_unit_gives_the_room_to_its_labels() -> None:
     assert np.array_equal(with_unit[:40], without[:40])
 
 
+def test_the_unit_stands_below_the_labels() -> None:
+    below = legend(0.02, "cosine", 480, 72)[50:, :, 3].max(axis=0) > 0
+    inked = np.flatnonzero(below)
+    assert inked.size and abs(inked.mean() - 240) < 4  # in the middle
+    assert inked[0] > 180 and inked[-1] < 300
+
+
 def test_dark_turns_the_text_light_and_leaves_the_bar() -> None:
     light, dark = legend(0.02, "cosine"), legend(0.02, "cosine", dark=True)
     assert np.array_equal(light[:14], dark[:14])
@@ -88,6 +95,14 @@ def test_the_figure_draws_its_photos_pixel_for_pixel_at_their_own_size() -> None
     places = np.argwhere(np.all(page == a[0, 0], axis=-1))
     found = [np.array_equal(page[y : y + 400, x : x + 300], a) for y, x in places]
     assert sum(found) == 2
+
+
+def test_the_bar_of_colours_stands_below_the_photos() -> None:
+    photo = np.full((336, 336, 3), 128, np.uint8)
+    page = side_by_side(photo, photo, 0.02, "cosine").astype(int)
+    coloured = np.flatnonzero((np.ptp(page, axis=-1) > 40).any(axis=1))
+    photos = np.flatnonzero((page == 128).all(axis=-1).sum(axis=1) > 600)
+    assert coloured.size and coloured[0] > photos[-1]
 
 
 def test_a_long_caption_makes_the_figure_taller_not_wider() -> None:

@@ -7,18 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from xfv_core.explain.base import Cost, Maps
+from xfv_core.faces.crops import TEMPLATE
 from xfv_core.faces.regions import REGIONS, face_regions
 from xfv_core.overlay.words import describe
-
-TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
 
 
 def painted(**parts: float) -> NDArray[np.float32]:
@@ -89,6 +80,33 @@ def test_a_map_below_the_colours_is_said_to_show_nothing() -> None:
 
 def test_the_same_map_is_weaker_on_a_larger_scale() -> None:
     assert "the nose (weak)" in said(painted(nose=0.9), scale=5.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(0.3, "weak"), (0.36, "medium"), (0.64, "medium"), (0.7, "strong")]
+)
+def test_strength_changes_at_thirds_of_the_scale(value: float, word: str) -> None:
+    assert f"the nose ({word})" in said(painted(nose=value))
+
+
+@pytest.mark.parametrize(("share", "second"), [(0.65, False), (0.55, True)])
+def test_regions_are_named_until_they_hold_three_fifths(share: float, second: bool) -> None:
+    nose, mouth = (painted(**{part: 1.0}).sum() for part in ("nose", "mouth"))
+    sentence = said(painted(nose=share, mouth=(1 - share) * nose / mouth))
+    assert "mostly the nose" in sentence and ("mouth" in sentence) == second
+
+
+@pytest.mark.parametrize(("around", "named"), [(0.15, False), (0.2, True)])
+def test_colours_that_can_hardly_be_told_from_grey_name_no_region(
+    around: float, named: bool
+) -> None:
+    sentence = said(painted(background=around, nose=1.0))
+    assert ("outside the face" in sentence) == named
+
+
+@pytest.mark.parametrize(("value", "noticed"), [(0.2, False), (0.3, True)])
+def test_faint_is_what_is_faint_on_the_scale(value: float, noticed: bool) -> None:
+    assert ("no region has a noticeable" not in said(painted(nose=value), scale=5.0)) == noticed
 
 
 def test_a_flat_map_names_no_place() -> None:

@@ -45,14 +45,14 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str, **settings: str) -> Iterator[Server]:
-    """A freshly started app; the log must hold no stack trace when it ends."""
+def serving(*arguments: str, folder: Path = ROOT, **settings: str) -> Iterator[Server]:
+    """A freshly started app of ``folder``; its log must hold no stack trace when it ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, **settings},
     )  # fmt: skip
     assert process.stdout is not None
@@ -63,11 +63,13 @@ def serving(*arguments: str, **settings: str) -> Iterator[Server]:
             break
     rest = threading.Thread(target=lambda: log.extend(process.stdout or []), daemon=True)
     rest.start()
-    yield Server(f"http://127.0.0.1:{port}/", log)
-    running = process.poll() is None
-    process.terminate()
-    process.wait(30)
-    rest.join(10)
+    try:
+        yield Server(f"http://127.0.0.1:{port}/", log)
+    finally:
+        running = process.poll() is None
+        process.terminate()
+        process.wait(120)  # a limit for a hung server, not a figure
+        rest.join(10)
     assert running, "the server died:\n" + "".join(log)
     assert "Traceback" not in "".join(log), "".join(log)
 

@@ -270,13 +270,12 @@ def test_a_refusal_is_one_line_and_leaves_the_manifest_alone(
     hub: HubServer, weights_json: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
-    monkeypatch.setattr(sys, "argv", ["xfv", *COMMAND])
     hub.denied = "commit"
     before = weights_json.read_bytes()
-    with pytest.raises(SystemExit) as stopped:
-        command_line.main()
-    assert str(stopped.value).startswith("Could not publish mine/sface")
-    assert "\n" not in str(stopped.value)
+    result = CliRunner().invoke(command_line.app, COMMAND)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Could not publish mine/sface")
+    assert result.stderr.count("\n") == 1
     assert weights_json.read_bytes() == before
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx
 import huggingface_hub as hf
 import pytest
 
+from tests.page.browser import serving
 from tests.weights.hub_server import HubServer
 from xfv_core.publish import PublishError, publish_space
 from xfv_core.publish.space import space_files
@@ -27,8 +24,8 @@ def card() -> hf.SpaceCard:
 
 def test_research_and_tests_stay_at_home() -> None:
     files = space_files()
-    rooms = {path.split("/")[0] for path in files}
-    assert rooms == {
+    folders = {path.split("/")[0] for path in files}
+    assert folders == {
         "DATA.md", "LICENSE", "README.md", "RESULTS.md", "SECURITY.md", "app.py", "examples",
         "page", "requirements.txt", "results", "weights.json", "xfv_core",
     }  # fmt: skip
@@ -47,23 +44,9 @@ def test_a_fresh_folder_with_only_those_files_serves_the_page(tmp_path: Path) ->
     for name, data in publish_space("you/xfv", dry_run=True).files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    try:
-        while process.poll() is None:
-            try:
-                page = httpx.get(f"http://127.0.0.1:{port}/", timeout=30)
-                break
-            except httpx.TransportError:
-                time.sleep(0.5)
-        assert process.poll() is None, "the server died"
+    with serving(folder=tmp_path) as app:
+        page = httpx.get(app.url, timeout=60)
         assert page.status_code == 200 and "face verification" in page.text
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_one_commit_to_a_space_holds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The commands of galleries: build, push."""
+"""The commands about the results of a whole pair set: gallery build, gallery push."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from typing import Annotated
 
 import typer
 
-from xfv_core import Verifier
+from xfv_core.cli.options import Aligned, DryRun, Models, Pairs, Partial, Seed
+from xfv_core.errors import needs
 
 app = typer.Typer(no_args_is_help=True, help="Results of a whole pair set, for the Explorer.")
 
 
 @app.command("build")
 def gallery_build(
-    pairs: Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV or a .bin file.")],
+    pairs: Pairs,
     out: Annotated[Path, typer.Option(help="Folder of the gallery; the same resumes.")],
     images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
-    aligned: Annotated[bool, typer.Option(help="They are aligned crops already.")] = False,
-    model: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    aligned: Aligned = False,
+    model: Models = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose maps are stored; repeatable. Without: those the page offers."),
+    ] = None,
     name: Annotated[str, typer.Option(help="What the page calls the pairs.")] = "",
     sample: Annotated[int, typer.Option(help="Pairs with maps besides all errors.")] = 100,
-    seed: int = 0,
-    partial: Annotated[bool, typer.Option(help="Leave out pairs whose photos are absent.")] = False,
+    seed: Seed = 0,
+    partial: Partial = False,
 ) -> None:
     """Verdicts for every pair, maps for errors and a sample; shared out by accelerate launch."""
+    needs("accelerate", "pyarrow", extra="evaluate")
+    from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import PhotoStore, read_pairs
     from xfv_core.evaluation.processes import over_processes
     from xfv_core.evaluation.verdicts.gallery import Plan, build_shards, finish
@@ -38,7 +45,10 @@ def gallery_build(
             pair_set = pair_set.having(photos)
     pair_set = replace(pair_set, name=name or pair_set.name)
     verifier = Verifier()
-    plan = Plan(pair_set, store, aligned, model or ["sface"], sample=sample, seed=seed)
+    plan = Plan(
+        pair_set, store, aligned, model or [verifier.manifest.default], method or (),
+        sample=sample, seed=seed,
+    )  # fmt: skip
     if over_processes(functools.partial(build_shards, verifier, plan, out), "shard"):
         typer.echo(finish(verifier, plan, out).to_json())
 
@@ -50,9 +60,10 @@ def gallery_push(
     public: Annotated[
         bool, typer.Option("--public", help="A new data set is private else.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; show it.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Send a gallery to the Hub; HF_TOKEN has to be a token that may write there."""
+    needs("pyarrow", extra="evaluate")
     from xfv_core.publish import push_gallery
 
     typer.echo(push_gallery(folder, repo_id, public=public, dry_run=dry_run).listing)

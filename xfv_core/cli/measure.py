@@ -1,147 +1,279 @@
-"""The commands that make the evidence: fidelity | patch-lfw | sanity | groups |
-report.
-
-The first three go over pairs, are shared out by ``accelerate launch`` and resume in their folder.
-"""
+"""The commands that measure networks on data sets: calibrate, evaluate, parts, groups; report."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xfv_core import Verifier, XfvError
-from xfv_core.explain.fidelity import CELLS
-from xfv_core.weights.figures import keep_figures
-from xfv_core.weights.manifest import load_manifest
+from xfv_core.cli.options import (
+    MODEL,
+    PAIRS,
+    Aligned,
+    Json,
+    Manifest,
+    Model,
+    Pairs,
+    Partial,
+    Result,
+    Seed,
+    Store,
+    output,
+)
+from xfv_core.errors import XfvError, needs
 
 if TYPE_CHECKING:
-    from xfv_core.evaluation.maps.study import Study, Which
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from xfv_core import Verifier
+    from xfv_core.confidence import Calibration
+    from xfv_core.evaluation.data.pairs import PairSet
 
 app = typer.Typer()
-METHODS = ("occlusion:standard", "occlusion:paper", "fggb", "xssab", "corrrise", "gradcam",
-           "random")  # fmt: skip
-
-Images = Annotated[Path, typer.Option(help="Folder or tar of aligned crops.")]
-Pairs = Annotated[str, typer.Option(help="LFW's pairs.txt, a CSV (path_a,path_b,label), or lfw.")]
-Model = Annotated[str, typer.Option(help="Registry name; see the models command.")]
-Methods = Annotated[
-    list[str] | None,
-    typer.Option("--method", help="Repeatable: fggb, occlusion:PRESET, occlusion:mode=2, …"),
-]
-On = Annotated[Literal["genuine", "impostor", "both"], typer.Option(help="Which pairs.")]
-Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
-Skip = Annotated[int, typer.Option(help="Leave out the first pairs drawn: measured before.")]
-Out = Annotated[Path, typer.Option(help="Folder of rows; the same resumes.")]
-Result = Annotated[Path | None, typer.Option(help="JSON to keep in results/, for the report.")]
-Into = Annotated[
-    Path | None, typer.Option(help="Result of the same pairs that new methods are added to.")
-]
+Images = Annotated[Path | None, typer.Option(help="Where the photos are.")]
 
 
 @app.command()
-def fidelity(
-    images: Images,
-    pairs: Pairs = "lfw",
-    model: Model = "sface",
-    method: Methods = None,
-    on: On = "genuine",
-    kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
-    n: Count = 200,
-    skip: Skip = 0,
-    seed: int = 0,
-    out: Out = Path("runs/fidelity"),
-    result: Result = None,
-    onto: Annotated[Path | None, typer.Option(help="Result of the pairs of --skip.")] = None,
-    into: Into = None,
-    cells: Annotated[int, typer.Option(help="Per side, that are hidden at once.")] = CELLS,
+def calibrate(
+    model: Model = MODEL,
+    pairs: Pairs = PAIRS,
+    images: Annotated[Path | None, typer.Option(help="Folder or tar of aligned crops.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="Folder or tar of whole photos.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="What the page calls the pairs.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of faces_train-*.tar: fit a probability that takes measures."),
+    ] = None,
+    people: Annotated[
+        str, typer.Option(help="Whom the network has not been trained on, 8:0,1,2: label mod 8.")
+    ] = "",
+    held: Annotated[str, typer.Option(help="Whom nothing is fitted on, as --people.")] = "8:7",
+    keep_curve: Annotated[
+        bool, typer.Option("--keep-curve", help="With --data: keep the curve that takes none.")
+    ] = False,
+    partial: Partial = False,
+    manifest: Manifest = None,
 ) -> None:
-    """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost.
+    """Fit and check a model's probability on labelled pairs; store it in weights.json.
 
-    --skip 100 --n 150 --onto RESULT goes on from a result of 100 pairs, on any machine.
+    --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB).
     """
-    from xfv_core.evaluation.maps.fidelity import measure_fidelity, summarise
-    from xfv_core.evaluation.maps.joined import joined
+    from xfv_core import Verifier
+    from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
+    from xfv_core.evaluation.verdicts.calibration import calibrate_model
+    from xfv_core.weights.manifest import keep_calibration, load_manifest
 
-    def summed(rows: Path) -> dict[str, Any]:
-        found = summarise(rows)
-        return joined(json.loads(onto.read_text()), found) if onto else found
+    verifier = Verifier(manifest=load_manifest(manifest))
+    pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
+    known = verifier.manifest.card(model).whole_calibration
+    calibration = (
+        known
+        if keep_curve and known
+        else calibrate_model(
+            verifier.model(model),
+            pair_set,
+            images=images,
+            photos=photos or (pair_set.root if pairs == "lfw" else None),
+            crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
+            partial=partial,
+            dataset=dataset,
+        )
+    )
+    if data:
+        calibration = _with_measures(verifier, model, calibration, pair_set, images, data,
+                                     (people, held), manifest)  # fmt: skip
+    keep_calibration(model, calibration, manifest)
+    typer.echo(json.dumps(calibration.to_dict(), indent=2))
 
-    study = replace(_study(model, pairs, images, method, on, n, seed), skip=skip)
-    _over_processes(
-        lambda **shared: measure_fidelity(study, out, kind=kind, cells=cells, **shared),
-        _added(summed, into),
-        out,
-        result,
+
+def _with_measures(
+    verifier: Verifier,
+    model: str,
+    calibration: Calibration,
+    pairs: PairSet,
+    images: Path | None,
+    data: Path,
+    who: tuple[str, str],
+    manifest: Path | None,
+) -> Calibration:
+    """The calibration with a conditional curve; its cohort goes beside the weights."""
+    from xfv_core.evaluation.verdicts.conditional import calibrate_pairs, people_of
+    from xfv_core.evaluation.verdicts.research import ResearchPhotos
+    from xfv_core.weights.manifest import keep_cohort
+
+    if images is None:
+        raise XfvError("--data needs --images: the aligned crops of the pairs.")
+    people, held = map(people_of, who)
+    curve, cohort = calibrate_pairs(
+        verifier.model(model), ResearchPhotos.read(data), pairs, images, people, held
+    )
+    keep_cohort(model, cohort.to_bytes(), manifest)
+    return replace(calibration, conditional=curve)
+
+
+@app.command()
+def evaluate(
+    pairs: Pairs = PAIRS,
+    model: Model = MODEL,
+    images: Images = None,
+    aligned: Aligned = False,
+    middle: Annotated[int, typer.Option(help="Cut this square, px, and find no face.")] = 0,
+    partial: Partial = False,
+    store: Annotated[str, typer.Option(help="Keep it in results/models under this name.")] = "",
+    result: Result = None,
+    as_json: Json = False,
+    manifest: Manifest = None,
+) -> None:
+    """Verification accuracy on labelled pairs, with 95 % intervals.
+
+    Sets with folds are judged at the threshold of the other folds, other sets at the model's
+    calibrated one.
+    """
+    if aligned and images is None and Path(pairs).suffix.lower() not in (".bin", ".csv"):
+        raise XfvError("--aligned needs --images: the folder or tar in which the crops are.")
+    from xfv_core import Verifier
+    from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
+    from xfv_core.evaluation.maps.study import head, versions
+    from xfv_core.evaluation.verdicts.calibration import SERVED, middle_square
+    from xfv_core.evaluation.verdicts.evaluate import evaluate_model
+    from xfv_core.evaluation.verdicts.verification import PROTOCOL
+    from xfv_core.faces import align
+    from xfv_core.weights.figures import keep_figures
+    from xfv_core.weights.manifest import load_manifest
+
+    verifier = Verifier(manifest=load_manifest(manifest))
+    card = verifier.manifest.card(model)
+
+    def crop(photo: bytes) -> NDArray[np.uint8]:
+        if middle:
+            return middle_square(photo, middle, card.input.size)
+        return verifier.central_crop(photo, model).pixels
+
+    def look(photo: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        seen, face, crop = verifier.central_face(photo, model)
+        return crop.pixels, align(seen.pixels, face.landmarks).pixels
+
+    pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
+    table = evaluate_model(
+        verifier.model(model),
+        pair_set,
+        images or pair_set.root,
+        crop_photo=None if aligned else crop,
+        calibration=verifier.calibration(model),
+        cohort=verifier.cohort(model),
+        look=None if middle else look,
+        partial=partial,
+        path="middle" if middle else SERVED,
+    )
+    if result:
+        settings = {
+            "model": model, "weights": card.sha256, "pairs": pair_set.name,
+            "images": Path(images or pair_set.root or "").name, "aligned": aligned,
+            "middle": middle or False, "seed": 0, "versions": versions(),
+        }  # fmt: skip
+        found = head(settings, "evaluate", PROTOCOL, table["n"]) | table
+        result.write_text(json.dumps(found, indent=2) + "\n")
+    if store:
+        known = load_manifest(manifest).card(model).figures.results
+        row = {store: _summary(table)}
+        keep_figures(model, verifier.manifest.folder, results={**known, **row})
+    typer.echo(json.dumps(table, indent=2) if as_json else _accuracy_sentence(model, table))
+
+
+def _summary(table: dict[str, Any]) -> dict[str, Any]:
+    """What results/models keeps of an evaluation."""
+    kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
+            "additivity_error", "rule", "measures", "probability", "fmr", "fmr_interval", "fnmr",
+            "fnmr_interval")  # fmt: skip
+    row = {key: table[key] for key in kept if key in table}
+    return {**row, "lost": len(table["lost"]), "folds": len(table["fold_thresholds"])}
+
+
+def _accuracy_sentence(model: str, table: dict[str, Any]) -> str:
+    accuracy = table["accuracy"]
+    return (
+        f"{model} on {table['pairs']}, {table['n']} pairs, {table['path']} crops: accuracy "
+        f"{accuracy['mean']:.2%} (95 % interval {accuracy['low']:.2%} to {accuracy['high']:.2%}), "
+        f"EER {table['eer']:.2%}, AUC {table['auc']:.4f}, photos lost: {len(table['lost'])}"
     )
 
 
 @app.command()
-def patch_lfw(
-    images: Images,
-    pairs: Pairs = "lfw",
-    model: Model = "sface",
-    method: Methods = None,
-    on: On = "both",
-    n: Count = 200,
-    seed: int = 0,
-    out: Out = Path("runs/patch-lfw"),
-    result: Result = None,
-    into: Into = None,
+def parts(
+    data: Annotated[Path, typer.Option(help="Training folder: its held-out people name parts.")],
+    photos: Annotated[Path, typer.Option(help="Folder or tar of 250 px LFW photos.")],
+    model: Model = "ecnet",
+    people: Annotated[int, typer.Option(help="holdout_people of its training config.")] = 12,
+    n: Annotated[int, typer.Option(help="LFW photos, sampled by the seed.")] = 1000,
+    seed: Seed = 0,
+    store: Store = False,
+    atlas: Annotated[
+        Path | None,
+        typer.Option(callback=output(".png"), help="PNG of mean activations to write."),
+    ] = None,
+    manifest: Manifest = None,
 ) -> None:
-    """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
-    from xfv_core.evaluation.maps.patch_lfw import measure_patches, summarise
+    """Do single channels find face parts, everywhere, and because of the parts?"""
+    from xfv_core import Verifier
+    from xfv_core.evaluation.channels.atlas import mean_maps, sheet
+    from xfv_core.evaluation.channels.covered import measure_parts
+    from xfv_core.evaluation.data.face_sets import crops_of_photos, held_out_people
+    from xfv_core.evaluation.data.pairs import PhotoStore
+    from xfv_core.models.ecnet import ECNet
+    from xfv_core.weights.manifest import keep_parts, load_manifest
 
-    study = _study(model, pairs, images, method, on, n, seed)
-    _over_processes(
-        lambda **shared: measure_patches(study, out, **shared),
-        _added(summarise, into),
-        out,
-        result,
+    verifier = Verifier(manifest=load_manifest(manifest))
+    network = verifier.model(model)
+    if not isinstance(network, ECNet):
+        raise XfvError(f"{model} has no channels to look at; choose an ECNet.")
+    size = network.input_size
+    with PhotoStore(photos) as files:
+        crops = crops_of_photos(
+            files, lambda photo: verifier.central_face(photo, model), size, n=n, seed=seed
+        )
+    found_by, table = measure_parts(
+        network.maps,
+        size,
+        held_out_people(data, people),
+        {f"LFW, {name}": found for name, found in crops.items()},
+        seed=seed,
     )
-
-
-@app.command()
-def sanity(
-    images: Images,
-    pairs: Pairs = "lfw",
-    model: Model = "sface",
-    method: Methods = None,
-    on: On = "both",
-    n: Count = 50,
-    seed: int = 0,
-    out: Out = Path("runs/sanity"),
-    result: Result = None,
-) -> None:
-    """Do maps depend on the weights and the order of the photos, and spare identical ones?"""
-    from xfv_core.evaluation.maps.sanity import measure_sanity, summarise
-
-    study = _study(model, pairs, images, method, on, n, seed)
-    _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, result)
+    if store:
+        keep_parts(model, found_by.to_json(), manifest, table)
+    if atlas:
+        atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
+    typer.echo(json.dumps(table["sets"], indent=2))
 
 
 @app.command()
 def groups(
     data: Annotated[Path, typer.Option(help="Folder with faces_train.csv and its shards.")],
-    model: Model = "sface",
-    n: Annotated[int, typer.Option("--n", help="Photos of each group, drawn by the seed.")] = 400,
-    seed: int = 0,
-    store: Annotated[bool, typer.Option("--store", help="Keep it in results/models.")] = False,
+    model: Model = MODEL,
+    n: Annotated[int, typer.Option("--n", help="Photos of each group, sampled by the seed.")] = 400,
+    seed: Seed = 0,
+    store: Store = False,
 ) -> None:
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
+    from xfv_core import Verifier
     from xfv_core.evaluation.verdicts import groups as by_group
+    from xfv_core.weights.figures import keep_figures
 
     verifier = Verifier()
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    points = {name: calibration.point(name).threshold for name in ("balanced", "fmr_1e-3")}
-    cells = by_group.measure_groups(verifier.model(model), data, points, most=n, seed=seed)
+    rules = ("balanced", "fmr_1e-3")
+    points = {name: calibration.point(name).threshold for name in rules}
+    cohort, curve = verifier.cohort(model), calibration.conditional
+    judge = by_group.by_curve(curve, rules) if curve and cohort else by_group.by_thresholds(points)
+    cells = by_group.measure_groups(
+        verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort
+    )
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip
     if store:
@@ -152,67 +284,19 @@ def groups(
 @app.command()
 def report(
     results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
-    out: Annotated[Path, typer.Option(help="Markdown to write.")] = Path("RESULTS.md"),
-    manifest: Annotated[Path | None, typer.Option(help="Another weights.json.")] = None,
+    out: Annotated[Path, typer.Option(callback=output(".md"), help="Markdown to write.")] = Path(
+        "RESULTS.md"
+    ),
+    manifest: Manifest = None,
 ) -> None:
     """Write RESULTS.md and its curves from what has been measured."""
+    needs("matplotlib", extra="evaluate")
     from xfv_core.evaluation import report as written
     from xfv_core.evaluation.report import plots
+    from xfv_core.weights.manifest import load_manifest
 
     found, models = written.read_results(results), load_manifest(manifest)
     folder = results / "plots"
     out.write_text(written.report(found, models, os.path.relpath(folder, out.parent)))
     plots.draw(plots.pictures(found, written.calibrations(models)), folder)
     typer.echo(f"{out}: {len(found)} results")
-
-
-def _study(
-    model: str, pairs: str, images: Path, methods: list[str] | None, on: Which, n: int, seed: int
-) -> Study:
-    from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
-    from xfv_core.evaluation.maps.study import Study
-
-    verifier = Verifier()
-    calibration = verifier.calibration(model)
-    if calibration is None:
-        raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    own = [name for name in ("patches", "parts") if model in verifier.models_for(name)]
-    return Study(
-        verifier.model(model),
-        fetch_lfw() if pairs == "lfw" else read_pairs(pairs),
-        images,
-        methods or [*METHODS, *own],
-        threshold=calibration.point("balanced").threshold,
-        decide_at=calibration.point("eer").threshold,
-        which=on,
-        n=n,
-        seed=seed,
-        weights=verifier.manifest.card(model).sha256,
-    )
-
-
-def _added(
-    summarise: Callable[[Path], dict[str, Any]], into: Path | None
-) -> Callable[[Path], dict[str, Any]]:
-    """``summarise``, and what it finds added to the result in ``into``, where one is given."""
-    from xfv_core.evaluation.maps.joined import added
-
-    if into is None:
-        return summarise
-    return lambda rows: added(json.loads(into.read_text()), summarise(rows))
-
-
-def _over_processes(
-    measure: Callable[..., None],
-    summarise: Callable[[Path], dict[str, Any]],
-    out: Path,
-    result: Path | None,
-) -> None:
-    """This process's share of the work; the first one then sums up what all of them found."""
-    from xfv_core.evaluation.processes import over_processes
-
-    if over_processes(measure, "pair"):
-        text = json.dumps(summarise(out), indent=2) + "\n"
-        for file in {out / "summary.json", result or out / "summary.json"}:
-            file.write_text(text)
-        typer.echo(text)

@@ -125,6 +125,7 @@ class Method(ABC):
     place : among the others in a list, low first.
     needs : the class or capability (``models/base.py``) that a network must have.
     unfit : the sentence for one that has not; ``{model}`` stands for its name.
+    studied : the settings that studies compare, as in ``name:setting``; () for the method as it is.
     raw : the maps are gradients, which are smoothed where they are shown.
     cost : how many times the work of a standard occlusion map; visitors' limits count it.
     """
@@ -138,6 +139,7 @@ class Method(ABC):
     needs: ClassVar[type] = object
     unfit: ClassVar[str] = "{model} cannot be explained by this method; choose another."
     raw: ClassVar[bool] = False
+    studied: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for each in self.options():
@@ -189,12 +191,12 @@ class Method(ABC):
         a: Tensor,
         b: Tensor,
         *,
-        threshold: float,
+        threshold: float = 0.0,
         steps: Steps | None = None,
     ) -> Iterator[Maps]:
-        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; the seconds of whoever takes them, and of
-        ``steps``, are not in their cost. MethodError for a network that it does not fit, and where
-        it makes no maps."""
+        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; their cost leaves out the seconds that the
+        caller and ``steps`` take. MethodError for a network that it does not fit, and where it
+        makes no maps."""
         if not self.fits(model):
             raise MethodError(self.unfit.format(model=model.name))
         work = _Work(steps)

@@ -84,6 +84,7 @@ class Occlusion(Method):
     )
     paper = "Knoche et al. 2023, arXiv 2211.13735"
     place = 10
+    studied = ("standard", "paper")
 
     @property
     def unit(self) -> str:

@@ -6,12 +6,11 @@ of the photo, x1 = W its right one.
 """
 
 from xfv_core.faces.crops import TEMPLATE, Crop, align, crop_box, cut, moved, recut, similarity
-from xfv_core.faces.detect import DetectorError, Face, FaceDetector, NoFaceError, pick_central
+from xfv_core.faces.detect import Face, FaceDetector, NoFaceError, pick_central
 
 __all__ = [
     "TEMPLATE",
     "Crop",
-    "DetectorError",
     "Face",
     "FaceDetector",
     "NoFaceError",

@@ -1,11 +1,9 @@
-"""Faces in a photo, by MTCNN (Zhang et al., 2016) as packaged by facenet-pytorch."""
+"""Faces in a photo, by several looks of MTCNN."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +25,6 @@ from xfv_core.faces.face import (
 if TYPE_CHECKING:
     import torch
 
-_WEIGHTS = {  # sha256 of the files inside facenet-pytorch, which are pickles
-    "pnet.pt": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
-    "rnet.pt": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
-    "onet.pt": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
-}
-_THRESHOLDS, _PYRAMID = [0.6, 0.7, 0.7], 0.709  # MTCNN's own
 _SMALLEST = 20  # px, what MTCNN was trained down to
 _SHARE = 0.06  # of the long side that a face must have to be looked for at once
 _LARGE = 0.2  # of the long side, what the second look is for
@@ -45,10 +37,6 @@ class NoFaceError(XfvError):
     """No face in a photo."""
 
 
-class DetectorError(XfvError):
-    """The detector's own files are not what they should be."""
-
-
 class FaceDetector:
     """MTCNN on a bounded copy of the photo.
 
@@ -57,12 +45,9 @@ class FaceDetector:
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         """Load the networks; raises `DetectorError` where their files were changed."""
-        import facenet_pytorch
-        import torch
+        from xfv_core.faces.mtcnn import MTCNN  # and torch with it
 
-        _check_weights(Path(facenet_pytorch.__file__).parent / "data")
-        self._device = torch.device(device)
-        self._networks: Any = facenet_pytorch.MTCNN(device=self._device)
+        self._networks = MTCNN(device)
 
     def detect(
         self, pixels: NDArray[np.uint8], *, long_side: int = 800, thorough: bool = True
@@ -155,24 +140,8 @@ class FaceDetector:
         self, pixels: NDArray[np.uint8], smallest: float
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """-> [(x0, y0, x1, y1, probability), (5,2) landmarks] of each face."""
-        import torch
-        from facenet_pytorch.models.utils.detect_face import detect_face
-
-        if min(pixels.shape[:2]) < smallest:
-            return []
-        nets = self._networks
-        with torch.inference_mode():
-            rows, points = detect_face(
-                pixels,
-                smallest,
-                nets.pnet,
-                nets.rnet,
-                nets.onet,
-                _THRESHOLDS,
-                _PYRAMID,
-                self._device,
-            )
-        return list(zip(np.asarray(rows[0], float), np.asarray(points[0], float), strict=True))
+        rows, points = self._networks.detect(pixels, smallest)
+        return list(zip(rows.astype(float), points.astype(float), strict=True))
 
 
 def _finer(found: list[Face], side: int, long_side: int) -> list[int]:
@@ -244,12 +213,3 @@ def _warnings(
         or between < 0.6 * np.linalg.norm(mouth - middle),
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
-
-
-def _check_weights(folder: Path) -> None:
-    for name, expected in _WEIGHTS.items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
-            raise DetectorError(
-                f"The face detector's file {name} is not the one this program was tested with; "
-                "reinstall facenet-pytorch 2.5.3."
-            )

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from xfv_core.errors import XfvError
 from xfv_core.models.base import FaceModel
+from xfv_core.strict_json import STRICT, Positive, build
 
 if TYPE_CHECKING:
     from xfv_core.weights.manifest import ModelCard
 
 INPUT_SCALE, INPUT_SHIFT = 4.0, -2.0  # RGB in [0,1] to what a first layer takes
 _Model = TypeVar("_Model", bound="TrainedModel")
+_Config = TypeVar("_Config", bound="NetConfig")
+
+
+class Layer(NamedTuple):
+    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
+
+    kernel: Positive
+    stride: Positive
+    channels: Positive
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One convolution: square kernel, stride, output channels; then BN and ReLU."""
-
-    kernel: int
-    stride: int
-    channels: int
-
-
-class NetConfig(Protocol):
+class NetConfig:
     """Everything that fixes an architecture (the ``config`` of a manifest entry)."""
 
+    __pydantic_config__ = STRICT
+
+    @classmethod
+    def from_dict(cls: type[_Config], values: Mapping[str, Any]) -> _Config:
+        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``.
+
+        Raises JsonError, one sentence, for what does not fit.
+        """
+        return build(cls, values, "config")
+
     def to_dict(self) -> dict[str, Any]:
-        """A JSON form, for the class's ``from_dict``."""
+        """A JSON form."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return found
 
 
 class TrainedModel(FaceModel):
@@ -63,11 +80,12 @@ class TrainedModel(FaceModel):
     def check(cls, card: ModelCard) -> None:
         super().check(card)
         try:
-            cls.config_class.from_dict(card.config)
-        except KeyError as missing:
-            raise ValueError(f"config has no {missing}") from missing
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"config is not one of this architecture: {error}") from error
+            with torch.device("meta"):  # no memory, no random numbers
+                size = cls(cls.config_class.from_dict(card.config)).input_size
+        except XfvError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        if card.input.size != size:
+            raise ValueError(f"input.size must be {size}, not {card.input.size}")
 
     def folded(self: _Model) -> _Model:
         """A copy for inference with every BN folded into its convolution."""

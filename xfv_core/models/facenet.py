@@ -19,6 +19,8 @@ from xfv_core.weights.hub import WeightsError
 if TYPE_CHECKING:  # its package brings torchvision, seconds that only this network should cost
     from facenet_pytorch import InceptionResnetV1
 
+    from xfv_core.weights.manifest import ModelCard
+
 
 @register("inception_resnet_v1")
 class FaceNet(FaceModel):
@@ -35,6 +37,12 @@ class FaceNet(FaceModel):
         self.requires_grad_(False).eval()
 
     @classmethod
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        if card.config:
+            raise ValueError(f"it has no settings, but {list(card.config)} are given")
+
+    @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> FaceNet:
         """Build from a state dict of ``InceptionResnetV1``; its classifier, if there, is left out.
 
@@ -45,9 +53,7 @@ class FaceNet(FaceModel):
             raise WeightsError(f"FaceNet has no settings, but its entry names {list(config)}.")
         from facenet_pytorch import InceptionResnetV1
 
-        with torch.device(
-            "meta"
-        ):  # no second of random numbers, and none taken from the global seed
+        with torch.device("meta"):  # no second of random numbers, none taken from the global seed
             network = InceptionResnetV1(classify=False)
         kept = {key: value for key, value in tensors.items() if not key.startswith("logits.")}
         try:

@@ -12,25 +12,25 @@ learned vector per patch position added before a ReLU, and a linear map of its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import Chain, Offset, PatchGeometry, Regions, register
+from xfv_core.models.base import Chain, Offset, PatchGeometry, PatchScores, Regions, register
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
     Layer,
+    NetConfig,
     TrainedModel,
     conv_block,
     padding_of,
     receptive_field,
 )
+from xfv_core.strict_json import Positive
 
 INPUT_SIZE = 112
 
@@ -40,7 +40,7 @@ class PatchGeometryError(XfvError):
 
 
 @dataclass(frozen=True)
-class PatchConfig:
+class PatchConfig(NetConfig):
     """Everything that fixes the architecture (the ``config`` of a manifest entry).
 
     Attributes
@@ -52,34 +52,9 @@ class PatchConfig:
     """
 
     layers: tuple[Layer, ...]
-    hidden: int
-    local: int
-    dim: int
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PatchConfig:
-        """Inverse of :meth:`to_dict`; a layer is ``[kernel, stride, channels]``."""
-        layers = tuple(Layer(*layer) for layer in values["layers"])
-        return cls(layers, values["hidden"], values["local"], values["dim"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON form."""
-        rest = {k: v for k, v in asdict(self).items() if k != "layers"}
-        return {"layers": [[x.kernel, x.stride, x.channels] for x in self.layers], **rest}
-
-
-@dataclass(frozen=True, eq=False)
-class PatchScores:
-    """What each patch adds to the similarity.
-
-    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
-    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
-    """
-
-    a: Tensor
-    b: Tensor
-    k: Tensor
-    similarity: Tensor
+    hidden: Positive
+    local: Positive
+    dim: Positive
 
 
 class PatchEncoder(nn.Module):
@@ -135,7 +110,11 @@ class PatchFaceModel(TrainedModel):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
-        return functional.normalize(self.mean_feature(x).float(), dim=1)
+        return functional.normalize(self.raw(x), dim=1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32 along the embedding; its length is |ā|."""
+        return self.mean_feature(x).float()
 
     def chain(self) -> Chain:
         weight = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count  # (D, local·N)
@@ -220,6 +199,12 @@ class RegionNet(RRFNet):
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
         return self._weighted(self.patch_features(x)).flatten(1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """The embedding, (B,N·D), times the mean length of the region features, by weight."""
+        features = self.patch_features(x).float()  # (B, N, D)
+        length = (features.norm(dim=2) * self.region_weights).sum(1, keepdim=True)  # (B, 1)
+        return self._weighted(features).flatten(1) * length
 
     def chain(self) -> Chain:
         encoder = self.for_inference().encoder

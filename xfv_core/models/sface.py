@@ -11,12 +11,16 @@ block of the flattened weight, w = scale · (code - zero).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from xfv_core.models.base import Chain, FaceModel, register
+
+if TYPE_CHECKING:
+    from xfv_core.weights.manifest import ModelCard
 
 # (output channels, stride of the depthwise convolution) of the thirteen blocks
 BLOCKS = (
@@ -49,11 +53,15 @@ class SFace(FaceModel):
         self.head = nn.Linear(width * 7 * 7, self.embedding_dim)
 
     def embed(self, x: Tensor) -> Tensor:
+        return F.normalize(self.raw(x), dim=1)  # (B, 128)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,128) float32, not normalised."""
         x = (x * 255 - 127.5) / 128
         early, late = self.features[:EARLY], self.features[EARLY:]
         x = torch.cat([early(part) for part in x.split(PHOTOS.get(x.device.type, len(x)))])
         x = late(x)  # (B, 1024, 7, 7)
-        return F.normalize(self.head(x.flatten(1)).float(), dim=1)  # (B, 128)
+        return self.head(x.flatten(1)).float()  # (B, 128)
 
     def chain(self) -> Chain:
         layers = nn.Sequential(*self.features, nn.Flatten(), self.head)
@@ -61,6 +69,12 @@ class SFace(FaceModel):
 
     def last_maps(self) -> nn.Module:
         return self.features[-1]  # (B, 1024, 7, 7)
+
+    @classmethod
+    def check(cls, card: ModelCard) -> None:
+        super().check(card)
+        if card.config:
+            raise ValueError(f"it has no settings, but {list(card.config)} are given")
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> SFace:

@@ -102,15 +102,18 @@ def side_by_side(
     return np.asarray(page)
 
 
-def encode(image: NDArray[np.uint8], format: Literal["png", "jpeg"] = "png") -> bytes:
+def encode(image: NDArray[np.uint8], format: Literal["png", "jpeg", "webp"] = "png") -> bytes:
     """uint8 (H,W,3|4) -> the bytes of a file without metadata.
 
-    PNG is lossless; JPEG (three channels only) is written once, at quality 95 with full colour
-    resolution, so that the edges of a map stay where they are.
+    PNG and WebP are lossless; JPEG (three channels only) is written once, at quality 95 with full
+    colour resolution, so that the edges of a map stay where they are.
     """
-    options = {"quality": 95, "subsampling": 0} if format == "jpeg" else {}
+    options: dict[str, dict[str, int]] = {
+        "jpeg": {"quality": 95, "subsampling": 0},
+        "webp": {"lossless": True},
+    }
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, format=format, **options)
+    Image.fromarray(image).save(buffer, format=format, **options.get(format, {}))
     return buffer.getvalue()
 
 

@@ -11,9 +11,9 @@ from xfv_core.weights.manifest import load_manifest
 SERVED = (
     "README.md", "LICENSE", "SECURITY.md", "DATA.md", "RESULTS.md", "results/plots/*.svg",
     "requirements.txt", "weights.json", "results/models/*.json", "app.py",
-    "page/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
+    "page/**/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
 )  # fmt: skip
-RESEARCH = ("training", "evaluation")  # rooms that the page never enters
+LEFT_OUT = {"training", "evaluation", "__pycache__"}  # folders that the page never reads
 
 
 def space_files(root: Path = ROOT) -> list[str]:
@@ -25,7 +25,7 @@ def space_files(root: Path = ROOT) -> list[str]:
         files = [path.relative_to(root) for path in root.glob(pattern) if path.is_file()]
         if not files:
             raise PublishError(f"{root} has no {pattern}: publish from a whole copy of the code.")
-        found |= {path.as_posix() for path in files if not {*path.parts} & {*RESEARCH}}
+        found |= {path.as_posix() for path in files if not {*path.parts} & LEFT_OUT}
     return sorted(found)
 
 

@@ -30,7 +30,8 @@ from xfv_core.weights.figures import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFEST_PATH = ROOT / "weights.json"
+_IN_WHEEL = ROOT / "xfv_core" / "weights.json"  # pyproject.toml puts the checkout's file there
+MANIFEST_PATH = _IN_WHEEL if _IN_WHEEL.is_file() else ROOT / "weights.json"
 _NOT_IN_FILE = ("name", "figures")
 
 
@@ -121,7 +122,8 @@ class ModelCard:
     ``hub`` may be None while nobody has published the weights, ``bundled`` (a path below the
     folder of the manifest) where they are too large to ship; one of them is there.
     ``calibration`` is written by ``python -m xfv_core calibrate`` and None until then, ``parts``,
-    what single channels find, by ``python -m xfv_core parts``. ``figures``, no part of the entry:
+    what single channels find, by ``python -m xfv_core parts``, ``cohort``, the faces that its
+    measures compare with, by ``calibrate`` too. ``figures``, no part of the entry:
     what else was measured.
     """
 
@@ -142,6 +144,7 @@ class ModelCard:
     indicative_threshold: PublishedThreshold | None = None
     calibration: Calibration | None = None
     parts: PinnedFile | None = None
+    cohort: PinnedFile | None = None
     figures: Figures = field(default_factory=Figures, compare=False)
 
     def __post_init__(self) -> None:
@@ -207,7 +210,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
 
     Raises ManifestError with file, place and reason, one sentence.
     """
-    folder = ROOT if path is None else path.parent
+    folder = ROOT if path in (None, MANIFEST_PATH) else path.parent
     path = path or MANIFEST_PATH
     try:
         file = strict_json.build(_File, _named(strict_json.parse(path.read_text("utf-8"))))
@@ -248,15 +251,24 @@ def keep_calibration(name: str, calibration: Calibration, path: Path | None = No
     keep_figures(name, folder, calibration=CalibrationTables(c.comparison, c.paths, c.degraded))
 
 
+def keep_cohort(name: str, cohort: bytes, path: Path | None = None) -> None:
+    """The cohort to a file beside the weights, pinned."""
+    change_entry(name, path, cohort=_keep_beside(name, cohort, ".cohort.safetensors", path))
+
+
 def keep_parts(name: str, channels: bytes, path: Path | None, figures: Mapping[str, Any]) -> None:
     """What the channels find to a file beside the weights, pinned; the rest to the figures."""
+    pin = _keep_beside(name, channels, ".parts.json", path)
+    keep_figures(name, change_entry(name, path, parts=pin).folder, parts=figures)
+
+
+def _keep_beside(name: str, data: bytes, suffix: str, path: Path | None) -> PinnedFile:
+    """A file of that suffix beside the model's weights, whole or not at all."""
     manifest = load_manifest(path)
     weights = manifest.card(name).bundled or f"{name}.safetensors"
-    file = str(PurePosixPath(weights).with_suffix(".parts.json"))
-    strict_json.write_text(manifest.folder / file, channels.decode())
-    pin = PinnedFile(file, hashlib.sha256(channels).hexdigest(), len(channels))
-    change_entry(name, path, parts=pin)
-    keep_figures(name, manifest.folder, parts=figures)
+    file = str(PurePosixPath(weights).with_suffix(suffix))
+    strict_json.write_bytes(manifest.folder / file, data)
+    return PinnedFile(file, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def _named(value: Any) -> Any:

@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import CELL, SIDE, OneCell
+from tests.explain.toys import CELL, SIDE, OneCell
 from xfv_core.evaluation.maps.fidelity import (
     PairRow,
     judge_pair,
     measure_fidelity,
-    pair_row,
     summarise,
 )
-from xfv_core.evaluation.maps.study import Study, StudyError, read_rows
+from xfv_core.evaluation.maps.rows import RowsError, read_rows
+from xfv_core.evaluation.maps.study import Study
 from xfv_core.explain.base import Cost, Maps
 from xfv_core.explain.fidelity import area
 
@@ -95,7 +95,7 @@ def test_the_size_of_the_cells_is_part_of_the_measurement(tmp_path: Path) -> Non
     assert "7 x 7 cells" in found[7]["protocol"] and "14 x 14 cells" in found[14]["protocol"]
     assert "--cells 7" in found[7]["command"] and "--cells" not in found[14]["command"]
     assert found[7]["methods"]["xssab"] != found[14]["methods"]["xssab"]
-    with pytest.raises(StudyError, match="another measurement"):
+    with pytest.raises(RowsError, match="another measurement"):
         measure_fidelity(study, tmp_path / "7", cells=14)
 
 
@@ -103,7 +103,7 @@ def test_the_summary_counts_what_it_averages(tmp_path: Path) -> None:
     photos = noise_pairs(tmp_path)
     study = Study(OneCell(), photos, tmp_path, ["fggb", "xssab"], n=6, **AT)
     measure_fidelity(study, tmp_path / "out", kind="dissimilar")
-    rows = read_rows(tmp_path / "out", pair_row)
+    rows = read_rows(tmp_path / "out", PairRow)
     summary = json.loads(json.dumps(summarise(tmp_path / "out")))
     gains = [row.methods["fggb"].deletion_gain for row in rows]
     mean, half = np.mean(gains), 1.96 * np.std(gains) / len(gains) ** 0.5

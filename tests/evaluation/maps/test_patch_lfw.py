@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import SIDE, Brightness, OneCell
+from tests.explain.test_fidelity import Brightness
+from tests.explain.toys import SIDE, OneCell
 from xfv_core.evaluation.maps.patch_lfw import (
     SHARES,
+    PatchRow,
     auroc,
     give_back,
     locate,
@@ -20,10 +22,10 @@ from xfv_core.evaluation.maps.patch_lfw import (
     other_person,
     pasted,
     pasted_places,
-    patch_row_of,
     summarise,
 )
-from xfv_core.evaluation.maps.study import Study, StudyError, read_rows
+from xfv_core.evaluation.maps.rows import read_rows
+from xfv_core.evaluation.maps.study import Study, StudyError
 from xfv_core.explain.base import Cost, Maps
 
 PLACES = pasted_places(SIDE)
@@ -108,9 +110,9 @@ def test_of_equally_strong_pixels_one_is_drawn_by_lot() -> None:
 def test_the_other_person_is_in_neither_photo_and_the_same_every_time(tmp_path: Path) -> None:
     pairs = noise_pairs(tmp_path)
     for i in range(6):
-        drawn = other_person(pairs, i)
-        assert drawn == other_person(pairs, i)
-        assert Path(drawn).parent not in {
+        chosen = other_person(pairs, i)
+        assert chosen == other_person(pairs, i)
+        assert Path(chosen).parent not in {
             Path(pairs.paths_a[i]).parent,
             Path(pairs.paths_b[i]).parent,
         }
@@ -124,7 +126,7 @@ def test_the_summary_holds_genuine_and_impostor_pairs_apart(tmp_path: Path) -> N
         OneCell(), noise_pairs(tmp_path), tmp_path, methods, threshold=0.3, decide_at=0.99, n=6
     )
     measure_patches(study, tmp_path / "out")
-    rows = read_rows(tmp_path / "out", patch_row_of)
+    rows = read_rows(tmp_path / "out", PatchRow)
     table = summarise(tmp_path / "out")
     genuine, impostor = (table["methods"]["fggb"][kind] for kind in ("genuine", "impostor"))
     assert genuine["n"] == impostor["n"] == 3

@@ -1,4 +1,4 @@
-"""A measurement over pairs: drawn by a seed, shared out, resumed after a kill."""
+"""A measurement over pairs: sampled by a seed, shared out, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xfv_core.explain.baselines import RandomMap
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import OneCell
+from tests.explain.toys import OneCell
 from xfv_core.evaluation.data.pairs import PhotoStore
+from xfv_core.evaluation.maps.rows import RowsError, read_rows, settings_of
 from xfv_core.evaluation.maps.study import (
     Study,
     StudyError,
@@ -22,19 +22,18 @@ from xfv_core.evaluation.maps.study import (
     finished_rows,
     head,
     mean_interval,
-    read_rows,
-    settings_of,
     work_through,
 )
 from xfv_core.explain import Method, MethodError
 from xfv_core.explain.occlusion import Occlusion
+from xfv_core.explain.random_map import RandomMap
 
 
 @dataclass(frozen=True)
 class Mean:
     pair: int
     brightness: float
-    lots: int
+    seed: int
 
 
 @pytest.fixture
@@ -44,15 +43,15 @@ def study(tmp_path: Path) -> Study:
     )
 
 
-def measure(study: Study, out: Path, **shared) -> list[dict]:
+def measure(study: Study, out: Path, **shared) -> list[Mean]:
     def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> Mean:
         a, b = study.crops(store, i)
-        lot = explainers["random"]
-        assert isinstance(lot, RandomMap)
-        return Mean(i, float((a + b).mean()), lot.seed)
+        method = explainers["random"]
+        assert isinstance(method, RandomMap)
+        return Mean(i, float((a + b).mean()), method.seed)
 
     work_through(study, out, judge, **shared)
-    return read_rows(out, dict)
+    return read_rows(out, Mean)
 
 
 def test_two_processes_and_a_cut_line_give_the_rows_of_one_unbroken_run(
@@ -64,32 +63,32 @@ def test_two_processes_and_a_cut_line_give_the_rows_of_one_unbroken_run(
         measure(study, two, process=(index, 2))
         file = two / f"rows-{index}.jsonl"
         file.write_text(file.read_text()[:-10])  # killed in the middle of a line
-    assert len(read_rows(two, dict)) == 4
-    heard: list[tuple[int, int]] = []
-    measure(study, two, process=(2, 3), steps=lambda *done: heard.append(done))
+    assert len(read_rows(two, Mean)) == 4
+    reported: list[tuple[int, int]] = []
+    measure(study, two, process=(2, 3), steps=lambda *done: reported.append(done))
     assert measure(study, two) == whole
-    assert [row["pair"] for row in whole] == list(range(6))
-    assert all(done <= todo for done, todo in heard)
+    assert [row.pair for row in whole] == list(range(6))
+    assert all(done <= todo for done, todo in reported)
 
 
 def test_a_map_drawn_by_lot_is_another_one_for_every_pair(study: Study, tmp_path: Path) -> None:
-    assert all(row["lots"] == row["pair"] for row in measure(study, tmp_path / "out"))
+    assert all(row.seed == row.pair for row in measure(study, tmp_path / "out"))
 
 
 def test_a_folder_of_another_measurement_is_refused(study: Study, tmp_path: Path) -> None:
     out = tmp_path / "out"
     measure(study, out)
     for other in (replace(study, seed=1), replace(study, weights="others")):
-        with pytest.raises(StudyError, match="another measurement"):
+        with pytest.raises(RowsError, match="another measurement"):
             measure(other, out)
 
 
 def test_more_pairs_go_on_from_fewer(study: Study, tmp_path: Path) -> None:
-    out, heard = tmp_path / "out", []
+    out, reported = tmp_path / "out", []
     measure(replace(study, n=4), out)
-    more = measure(study, out, steps=lambda *done: heard.append(done))
+    more = measure(study, out, steps=lambda *done: reported.append(done))
     assert more == measure(study, tmp_path / "at once")
-    assert heard == [(1, 2), (2, 2)] and settings_of(out)["n"] == study.n
+    assert reported == [(1, 2), (2, 2)] and settings_of(out)["n"] == study.n
 
 
 def test_an_unknown_method_is_refused_before_any_work(study: Study, tmp_path: Path) -> None:
@@ -100,7 +99,7 @@ def test_an_unknown_method_is_refused_before_any_work(study: Study, tmp_path: Pa
 
 def test_no_row_no_summary(study: Study, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="No pair"):
-        finished_rows(tmp_path, dict)
+        finished_rows(tmp_path, Mean)
 
 
 def test_the_head_says_command_protocol_versions_and_no_path(study: Study, tmp_path: Path) -> None:

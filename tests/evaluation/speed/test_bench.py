@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from xfv_core.explain.gradient import FGGB
 
 from xfv_core.evaluation.speed.bench import Contender, race
 from xfv_core.evaluation.speed.rivals import (
@@ -16,6 +15,7 @@ from xfv_core.evaluation.speed.rivals import (
     plain_embed,
     unfold,
 )
+from xfv_core.explain.fggb import FGGB
 from xfv_core.explain.masks import PRESETS
 from xfv_core.models.base import Chain, FaceModel
 

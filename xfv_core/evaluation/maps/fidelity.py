@@ -11,7 +11,7 @@ impostor pairs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from torch import Tensor
 
 from xfv_core.confidence.scores import Interval
 from xfv_core.evaluation.data.pairs import PhotoStore
+from xfv_core.evaluation.maps.rows import settings_of
 from xfv_core.evaluation.maps.study import (
     Steps,
     Study,
     finished_rows,
     head,
     mean_interval,
-    settings_of,
+    methods_of,
     share_interval,
     work_through,
 )
@@ -45,6 +46,7 @@ from xfv_core.explain.fidelity import (
     random_curves,
 )
 from xfv_core.models.base import FaceEmbedder
+from xfv_core.strict_json import STRICT
 
 AREAS, PERCENT = ("deletion", "insertion"), (0.0, 100.0)
 PROTOCOL = (
@@ -85,7 +87,8 @@ class PairRow:
     genuine: bool
     chance: Sequence[float]
     methods: Mapping[str, Judged]
-    agreement: Mapping[str, float | None]
+    agreement: Mapping[str, float | None] = field(default_factory=dict)
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def judge_pair(
     """Every method on one pair of (3,S,S) crops, against the same random fields (seed ``pair``)."""
     chance = random_curves(model, a, b, seed=pair, cells=cells)
     judged: dict[str, Judged] = {}
-    drawn: dict[str, Maps] = {}
+    shown: dict[str, Maps] = {}
     for name, explainer in explainers.items():
         *_, maps = explainer(model, a, b, threshold=threshold)
         curves = map_curves(model, a, b, maps, seed=pair, cells=cells)
@@ -172,34 +175,29 @@ def judge_pair(
             maps.cost.passes,
             maps.cost.seconds,
         )
-        drawn[name] = maps.shown()
+        shown[name] = maps.shown()
     agreements = {
-        f"{one} | {other}": agreement(drawn[one], drawn[other])
+        f"{one} | {other}": agreement(shown[one], shown[other])
         for one, other in combinations(explainers, 2)
     }
     accepted = (chance.deletion >= decide_at).mean((0, 1)).tolist()
     return PairRow(pair, genuine, accepted, judged, agreements)
 
 
-def pair_row(values: Mapping[str, Any]) -> PairRow:
-    """A line of the rows."""
-    methods = {name: Judged(**judged) for name, judged in values["methods"].items()}
-    return PairRow(**{**values, "methods": methods})
-
-
 def summarise(out: Path) -> dict[str, Any]:
     """What was measured how, tables by method, mean agreement by two methods, as plain data."""
-    rows = finished_rows(out, pair_row)
-    tables = {name: _table(rows, name) for name in rows[0].methods}
+    rows = finished_rows(out, PairRow)
+    tables = {name: _table(rows, name) for name in methods_of(rows)}
     by_chance = _accuracy(rows, [row.chance for row in rows])
     shown = _accuracy(rows, [row.chance[::-1] for row in rows])
+    pairs_of = dict.fromkeys(key for row in rows for key in row.agreement)
     settings = settings_of(out)
     protocol = PROTOCOL.format(settings.get("cells", CELLS))
     return {
         **head(settings, "fidelity", protocol, len(rows)),
         "random": _areas("deletion", by_chance) | _areas("insertion", shown),
         "methods": {name: asdict(table) for name, table in tables.items()},
-        "agreement": {key: _agreement(rows, key) for key in rows[0].agreement},
+        "agreement": {key: _agreement(rows, key) for key in pairs_of},
     }
 
 
@@ -235,7 +233,8 @@ def _gains(name: str, gains: Array) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[PairRow], method: str) -> FidelityTable:
+def _table(all_rows: Sequence[PairRow], method: str) -> FidelityTable:
+    rows = [row for row in all_rows if method in row.methods]
     judged = [row.methods[method] for row in rows]
     return FidelityTable(
         n_pairs=len(judged),
@@ -250,6 +249,6 @@ def _table(rows: Sequence[PairRow], method: str) -> FidelityTable:
 
 
 def _agreement(rows: Sequence[PairRow], key: str) -> dict[str, float | int | None]:
-    known = [rho for row in rows if (rho := row.agreement[key]) is not None]
+    known = [rho for row in rows if (rho := row.agreement.get(key)) is not None]
     mean, least = (float(np.mean(known)), min(known)) if known else (None, None)
     return {"n": len(known), "mean": mean, "least": least}

@@ -1,7 +1,7 @@
 """Sanity of maps over pairs (Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 2018).
 
 A map has to depend on what the network learned and on which photo is which, and to find nothing
-dissimilar between a photo and itself. A map drawn by lot fails all three.
+dissimilar between a photo and itself. A random map fails all three.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from xfv_core.evaluation.data.pairs import PhotoStore
+from xfv_core.evaluation.maps.rows import settings_of
 from xfv_core.evaluation.maps.study import (
     Steps,
     Study,
@@ -25,7 +26,7 @@ from xfv_core.evaluation.maps.study import (
     finished_rows,
     head,
     mean_interval,
-    settings_of,
+    methods_of,
     work_through,
 )
 from xfv_core.explain import Maps, Method
@@ -33,6 +34,7 @@ from xfv_core.explain.fggb import FGGB
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.occlusion import Occlusion
 from xfv_core.models.base import FaceModel
+from xfv_core.strict_json import STRICT
 
 DISSIMILAR = 0.05  # mass of an identical pair's maps, at most
 PROTOCOL = (
@@ -60,6 +62,7 @@ class SanityRow:
 
     pair: int
     methods: Mapping[str, Checked]
+    __pydantic_config__ = STRICT
 
 
 def measure_sanity(
@@ -140,16 +143,13 @@ def limit(method: str) -> float | None:
     return {2: DISSIMILAR, 3: 0.0}.get(explainer.mode) if isinstance(explainer, Occlusion) else None
 
 
-def sanity_row(values: Mapping[str, Any]) -> SanityRow:
-    """A line of the rows."""
-    methods = {name: Checked(**checked) for name, checked in values["methods"].items()}
-    return SanityRow(**{**values, "methods": methods})
-
-
 def summarise(out: Path) -> dict[str, Any]:
     """What was checked how, and the worst of every method over the pairs, as plain data."""
-    rows = finished_rows(out, sanity_row)
-    methods = {name: _table([r.methods[name] for r in rows], name) for name in rows[0].methods}
+    rows = finished_rows(out, SanityRow)
+    methods = {
+        name: _table([r.methods[name] for r in rows if name in r.methods], name)
+        for name in methods_of(rows)
+    }
     return {**head(settings_of(out), "sanity", PROTOCOL, len(rows)), "methods": methods}
 
 

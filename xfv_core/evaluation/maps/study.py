@@ -1,16 +1,14 @@
-"""What every measurement of maps over pairs shares: its settings, and rows that survive a kill.
+"""What every measurement of maps over pairs shares: its settings, its pairs, its intervals.
 
-Pairs are shared out over the processes of ``accelerate launch``; every process appends one line of
-JSON per finished pair to a file of its own, so a killed run goes on where it stopped, on any
-number of processes.
+Pairs are shared out over the processes of ``accelerate launch``; rows survive a kill (``rows``), so
+a killed run goes on where it stopped, on any number of processes.
 """
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +22,7 @@ from xfv_core import __version__
 from xfv_core.confidence.scores import Interval, wilson
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
+from xfv_core.evaluation.maps.rows import append, known_rows, read_rows, same_measurement
 from xfv_core.evaluation.verdicts.calibration import read_crop
 from xfv_core.explain import Method, make_method
 from xfv_core.models.base import FaceEmbedder, has_fast_bf16
@@ -31,10 +30,8 @@ from xfv_core.models.base import FaceEmbedder, has_fast_bf16
 Which = Literal["genuine", "impostor", "both"]
 Steps = Callable[[int, int], None]
 Row = TypeVar("Row")
-SETTINGS = "settings.json"
 # settings that are options of the commands
-OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "skip", "seed",
-           "cells")  # fmt: skip
+OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "seed", "cells")
 
 
 class StudyError(XfvError):
@@ -49,7 +46,6 @@ class Study:
     methods : see ``explainers_by_name``.
     threshold : θ, for which maps are made.    decide_at : changed photos are accepted from there.
     which, n, seed : of the pairs, see ``choose_pairs``.
-    skip : so many of the pairs drawn come first and are left out: they were measured before.
     weights : sha256 of the model's file.
     more : further settings of one kind of measurement.
     """
@@ -63,7 +59,6 @@ class Study:
     which: Which = "both"
     n: int = 200
     seed: int = 0
-    skip: int = 0
     weights: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -75,15 +70,15 @@ class Study:
         return {
             "model": self.model.name, "weights": self.weights, "pairs": self.pairs.name,
             "images": self.images.name, "methods": list(self.methods), "on": self.which,
-            "n": self.n, "skip": self.skip or False, "seed": self.seed,
+            "n": self.n, "seed": self.seed,
             "threshold": self.threshold, "decide_at": self.decide_at, **self.more,
             "bfloat16": has_fast_bf16(device), "versions": versions(), **gpu,
         }  # fmt: skip
 
     def explainers(self, pair: int) -> dict[str, Method]:
-        """The methods by name; a map drawn by lot is drawn anew for every pair."""
-        by_lot = {"random": make_method("random", seed=pair)} if "random" in self.methods else {}
-        return explainers_by_name(self.methods) | by_lot
+        """The methods by name; the random map has another seed for every pair."""
+        random = {"random": make_method("random", seed=pair)} if "random" in self.methods else {}
+        return explainers_by_name(self.methods) | random
 
     def crops(self, store: PhotoStore, pair: int) -> tuple[Tensor, Tensor]:
         """Both photos of a pair, (3,S,S) RGB in [0,1]."""
@@ -115,7 +110,7 @@ def _options(text: str) -> dict[str, str | int]:
 
 
 def choose_pairs(labels: NDArray[np.bool_], which: Which, n: int, seed: int) -> list[int]:
-    """``n`` pairs drawn without replacement; of "both" every second one is genuine."""
+    """``n`` pairs sampled without replacement; of "both" every second one is genuine."""
     rng = np.random.default_rng(seed)
     genuine, impostor = (rng.permutation(np.flatnonzero(labels == kind)) for kind in (True, False))
     if which == "both":
@@ -131,51 +126,38 @@ def work_through(
     process: tuple[int, int] = (0, 1),
     steps: Steps | None = None,
 ) -> None:
-    """This process's share (index, count) of the pairs that are not in ``out`` yet, appended.
+    """This process's share (index, count) of what ``out`` does not have yet, appended.
 
-    ``judge`` makes of the photos, a pair and the explainers a dataclass with that ``pair``;
-    ``steps`` hears (pairs done by this process, pairs it has to do). Raises StudyError where
-    ``out`` holds another measurement.
+    That is pairs, or methods of pairs. ``judge`` makes of the photos, a pair and the methods to
+    measure on it a dataclass with that ``pair``; ``steps`` is called with (pairs done by this
+    process, pairs it has to do). Raises RowsError where ``out`` holds another measurement.
     """
     study.explainers(0)  # an unknown method is refused before any work
     index, count = process
-    _same_measurement(out, study.settings, index)
-    done = {row["pair"] for row in read_rows(out, dict)}
-    drawn = choose_pairs(study.pairs.labels, study.which, study.n, study.seed)[study.skip :]
-    mine = [i for i in drawn[index::count] if i not in done]
+    same_measurement(out, study.settings)
+    known = {pair: row.get("methods", study.methods) for pair, row in known_rows(out).items()}
+    sampled = choose_pairs(study.pairs.labels, study.which, study.n, study.seed)
+    mine = [i for i in sampled[index::count] if {*study.methods} - {*known.get(i, ())}]
     with PhotoStore(study.images) as store, (out / f"rows-{index}.jsonl").open("a") as file:
         file.write("\n")  # what a kill left of a line stays a line of its own
         for finished, i in enumerate(mine, start=1):
-            file.write(json.dumps(asdict(judge(store, i, study.explainers(i)))) + "\n")
-            file.flush()
+            explainers = study.explainers(i)
+            lacking = {k: e for k, e in explainers.items() if k not in known.get(i, ())}
+            append(file, judge(store, i, lacking))
             if steps:
                 steps(finished, len(mine))
 
 
-def read_rows(out: Path, build: Callable[[dict[str, Any]], Row]) -> list[Row]:
-    """All finished pairs of a folder, by pair; a line cut by a kill is left out."""
-    rows: dict[int, Row] = {}
-    for file in sorted(out.glob("rows-*.jsonl")):
-        for line in file.read_text().split("\n"):
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            rows[values["pair"]] = build(values)
-    return [rows[i] for i in sorted(rows)]
-
-
-def finished_rows(out: Path, build: Callable[[dict[str, Any]], Row]) -> list[Row]:
+def finished_rows(out: Path, kind: type[Row]) -> list[Row]:
     """``read_rows``; StudyError where there is none."""
-    if rows := read_rows(out, build):
+    if rows := read_rows(out, kind):
         return rows
     raise StudyError("No pair has been measured yet.")
 
 
-def settings_of(out: Path) -> dict[str, Any]:
-    """What the rows of a folder depend on."""
-    settings: dict[str, Any] = json.loads((out / SETTINGS).read_text())
-    return settings
+def methods_of(rows: Sequence[Any]) -> list[str]:
+    """The methods that some row has, in the order in which they came."""
+    return list(dict.fromkeys(name for row in rows for name in row.methods))
 
 
 def head(settings: Mapping[str, Any], measurement: str, protocol: str, n: int) -> dict[str, Any]:
@@ -189,7 +171,8 @@ def head(settings: Mapping[str, Any], measurement: str, protocol: str, n: int) -
         "protocol": protocol,
         "n": n,
         "seed": settings["seed"],
-        "settings": dict(settings),
+        "settings": {key: value for key, value in settings.items() if key != "added"},
+        **({"added": settings["added"]} if "added" in settings else {}),
     }
 
 
@@ -214,17 +197,3 @@ def share_interval(hits: Sequence[bool] | NDArray[np.bool_]) -> tuple[float, Int
     """The share of pairs, with Wilson's 95 % interval."""
     count = int(np.sum(hits))
     return count / len(hits), wilson(count, len(hits))
-
-
-def _same_measurement(out: Path, settings: Mapping[str, Any], index: int) -> None:
-    """Keep the settings in ``out``; ``n`` alone may grow, because more pairs go on from fewer."""
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / SETTINGS
-    known = json.loads(file.read_text()) if file.exists() else dict(settings)
-    if {**known, "n": 0} != {**settings, "n": 0}:
-        raise StudyError(
-            f"{out} holds another measurement ({file.name} says which); choose another folder."
-        )
-    scratch = out / f"{SETTINGS}.{index}"
-    scratch.write_text(json.dumps({**settings, "n": max(known["n"], settings["n"])}, indent=2))
-    scratch.replace(file)  # whole: another process may read it at this moment

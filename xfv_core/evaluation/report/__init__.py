@@ -113,11 +113,16 @@ def _commands(results: Mapping[str, Result]) -> str:
     if not results:
         return ""
     blocks = [
-        f"`{name}`, seed {r['seed']}, weights {r['settings']['weights'][:12]}, {_versions(r)}:\n\n"
+        f"`{name}`, seed {r['seed']}, weights {r['settings']['weights'][:12]}, {_versions(r)}, "
+        f"{_rows(r)}:\n\n"
         f"    {r['command']}"
         for name, r in results.items()
     ]
     return "\n\n".join(["## Commands", *blocks])
+
+
+def _rows(result: Result) -> str:
+    return f"rows in `{result['rows']}`" if "rows" in result else "a summary without rows"
 
 
 def _versions(result: Result) -> str:
