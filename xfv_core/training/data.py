@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from xfv_core.errors import XfvError
+from xfv_core.weights.held_out import held_out
 
 PHOTO_SIZE = 136
 
@@ -57,12 +58,11 @@ class TrainingSet:
     def split(self, every: int, people: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows to train on, and every ``every``-th row, held out to watch the loss (0: none).
 
-        Of the labelled people every ``people``-th is in neither: label % people == people - 1.
+        Of the labelled people every ``people``-th is in neither, see :func:`held_out`; 0: none.
         """
         rows = np.arange(len(self))
         held = rows % every == every - 1 if every else np.zeros(len(self), dtype=bool)
-        away = self.labels % people == people - 1 if people else np.zeros_like(held)
-        away &= self.labels >= 0
+        away = held_out(self.labels, people) if people else np.zeros_like(held)
         return rows[~held & ~away], rows[held & ~away]
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.faces import TEMPLATE, Crop, NoFaceError, align, cut
 from xfv_core.faces import Face as DetectedFace
 from xfv_core.faces.images import Photo
+from xfv_core.weights.held_out import held_out
 
 SHIFT, SCALE, TURN = 8.0, 0.15, 20.0  # px of a 112 px crop, relative, degrees
 MIDDLE = 134  # px of a 250 px LFW photo: as large as the face's box and its margin are
@@ -37,7 +38,8 @@ def held_out_people(folder: Path, every: int, margin: int = 12, down: float = 8.
     """
     with (folder / "faces_train.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["label"]]
-    rows = [row for row in rows if int(row["label"]) % every == every - 1]
+    away = held_out(np.array([int(row["label"]) for row in rows]), every)
+    rows = [row for row, kept_out in zip(rows, away, strict=True) if kept_out]
     matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
     faces = []
     for shard in sorted({row["shard"] for row in rows}):
