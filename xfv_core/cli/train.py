@@ -1,4 +1,4 @@
-"""The command of training: train."""
+"""The commands that make networks: pack | train."""
 
 from __future__ import annotations
 
@@ -10,15 +10,36 @@ import typer
 from xfv_core.errors import needs
 
 app = typer.Typer()
+Data = Annotated[Path, typer.Option(help="Folder with faces_train-*.tar, or a packed file.")]
+
+
+@app.command()
+def pack(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="File to write: NAME.safetensors.")],
+    size: Annotated[int, typer.Option(min=112, help="Pixels of a photo; the crop has 112.")] = 120,
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Of WebP.")] = 30,
+    share: Annotated[int, typer.Option(min=1, help="Keep one photo in so many.")] = 1,
+) -> None:
+    """Put the training photos and their teachers into one small file, for a machine elsewhere."""
+    from xfv_core.training.sources import open_source
+    from xfv_core.training.sources import pack as write
+
+    count = write(open_source(data), out, size=size, quality=quality, share=share)
+    typer.echo(f"{out}: {count} photos, {out.stat().st_size / 2**20:.1f} MiB")
 
 
 @app.command()
 def train(
     config: Annotated[str, typer.Option(help="Model name or JSON file.")],
-    data: Annotated[Path, typer.Option(help="Folder with faces_train-*.tar.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Checkpoint, curves, weights; the same resumes.")],
     cache: Annotated[Path, typer.Option(help="Decoded photos, 55 kB each.")] = Path("runs/cache"),
     until: Annotated[int | None, typer.Option(help="Stop after this step, to resume.")] = None,
+    decay: Annotated[
+        int | None,
+        typer.Option(min=1, help="End the training: the step size falls over so many steps."),
+    ] = None,
 ) -> None:
     """Train a network; on N processes: accelerate launch --multi_gpu --num_processes N -m …
 
@@ -27,4 +48,4 @@ def train(
     needs("accelerate", extra="train")
     from xfv_core.training.loop import train as run
 
-    run(config, data, out, cache, until)
+    run(config, data, out, cache, until, decay)
