@@ -1,7 +1,8 @@
-"""The commands that make networks: pack | train."""
+"""The commands of training: pack | train | people."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -49,3 +50,20 @@ def train(
     from xfv_core.training.loop import train as run
 
     run(config, data, out, cache, until, decay)
+
+
+@app.command()
+def people(
+    data: Annotated[Path, typer.Option(help="Folder with faces_train-*.tar.")],
+    model: Annotated[str, typer.Option(help="Registry name; see the models command.")] = "rrf56",
+    seed: int = 0,
+    manifest: Annotated[Path | None, typer.Option(help="Another weights.json.")] = None,
+) -> None:
+    """How well does a network tell apart the people whom no training sees? Recipes are chosen by
+    this figure."""
+    from xfv_core import Verifier
+    from xfv_core.evaluation.verdicts.people import evaluate_people
+    from xfv_core.weights.manifest import load_manifest
+
+    network = Verifier(manifest=load_manifest(manifest)).model(model)
+    typer.echo(json.dumps(evaluate_people(network, data, seed=seed), indent=2))
