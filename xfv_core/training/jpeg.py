@@ -14,6 +14,7 @@ from torch.nn import functional
 
 BLOCK = 8
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 LUMINANCE = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
     14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -35,7 +36,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     colour = _coded(functional.avg_pool2d(colour, 2), CHROMINANCE, quality)
     colour = functional.interpolate(colour, scale_factor=2, mode="bilinear")
     ycc = torch.cat([y, colour], 1) / 255
-    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_ycc), ycc).clamp(0, 1)
+    return torch.einsum("ij,bjhw->bihw", x.new_tensor(TO_RGB), ycc).clamp(0, 1)
 
 
 def _coded(planes: Tensor, table: tuple[int, ...], quality: Tensor) -> Tensor:
