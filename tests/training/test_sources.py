@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+from typer.testing import CliRunner
 
+from xfv_core.cli import app
 from xfv_core.training.config import TrainConfig
 from xfv_core.training.curves import read_curves
 from xfv_core.training.data import RowsOn, load_training_set
 from xfv_core.training.loop import Trainer
 from xfv_core.training.sources import TrainingDataError, open_source, pack
+
+from .conftest import TOY_CONFIG
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,19 @@ def test_a_training_on_a_packed_file_resumes(
         (tmp_path / out / "toy.safetensors").read_bytes() for out in ("unbroken", "broken")
     )
     assert first == second
+
+
+def test_pack_train_and_its_end_are_three_commands(toy_data: Path, tmp_path: Path) -> None:
+    config, file, out = (tmp_path / name for name in ("toy.json", "toy.safetensors", "out"))
+    config.write_text(json.dumps({**TOY_CONFIG, "hold": 90, "steps": 100}))
+    packing = ["pack", "--data", toy_data, "--out", file, "--quality", 90]
+    training = ["train", "--config", config, "--data", file, "--out", out]
+    training += ["--cache", tmp_path / "cache"]
+    for command in (packing, [*training, "--until", 2], [*training, "--decay", 2]):
+        result = CliRunner().invoke(app, [str(word) for word in command])
+        assert result.exit_code == 0, result.output
+    assert json.loads((out / "summary.json").read_text())["steps"] == 4
+    assert (out / "toy.safetensors").exists()
 
 
 def test_a_crop_outside_the_packed_photos_is_refused(
