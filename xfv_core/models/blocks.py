@@ -98,8 +98,9 @@ class TrainedModel(FaceModel):
                 weight, bias = fuse_conv_bn_weights(
                     conv.weight, conv.bias, mean, variance, bn.eps, bn.weight, bn.bias
                 )
-                weight = weight.detach()
-                tensors[f"{path}.conv.weight"] = weight + shortcut_kernel(weight) * block.shortcut
+                if block.shortcut:
+                    weight.data += shortcut_kernel(weight.data)
+                tensors[f"{path}.conv.weight"] = weight.detach()
                 tensors[f"{path}.conv.bias"] = bias.detach()
         return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
 

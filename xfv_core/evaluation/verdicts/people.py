@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xfv_core.evaluation.data.face_sets import held_out_crops
 from xfv_core.evaluation.data.pairs import PairsError
-from xfv_core.models.base import BATCH, FaceModel
+from xfv_core.models.base import FaceEmbedder, embed_all
 
 RESAMPLES = 200
 
@@ -75,7 +75,7 @@ def verify_people(
     }
 
 
-def evaluate_people(model: FaceModel, data: Path, *, seed: int = 0) -> dict[str, Any]:
+def evaluate_people(model: FaceEmbedder, data: Path, *, seed: int = 0) -> dict[str, Any]:
     """:func:`verify_people` of a model for template crops of 112 px on a training folder's people.
 
     Raises PairsError for a model of another input size.
@@ -83,12 +83,9 @@ def evaluate_people(model: FaceModel, data: Path, *, seed: int = 0) -> dict[str,
     crops, labels = held_out_crops(data)
     if model.input_size != crops.shape[1]:
         raise PairsError(f"{model.name} takes {model.input_size} px, the crops have 112.")
-    embeddings = []
-    with torch.inference_mode():
-        for start in range(0, len(crops), BATCH):
-            x = torch.from_numpy(crops[start : start + BATCH]).permute(0, 3, 1, 2) / 255
-            embeddings.append(model.embed(x.to(model.device)).cpu().numpy())
-    return verify_people(np.concatenate(embeddings), labels, seed=seed)
+    x = torch.from_numpy(crops).permute(0, 3, 1, 2) / 255
+    embeddings = embed_all(model, x, fast=False).cpu().numpy()
+    return verify_people(embeddings, labels, seed=seed)
 
 
 def _rates(pairs: PeoplePairs, order: NDArray[np.intp], times: NDArray) -> tuple[float, float]:
