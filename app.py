@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,8 @@ from page.server.gate import SERVING
 from page.tabs.explorer import BUNDLED
 from page.whole import THEME, build
 from page.widgets import verifier
+from xfv_core import XfvError
+from xfv_core.weights.manifest import load_manifest
 
 MAX_UPLOAD = "40mb"
 
@@ -28,8 +31,14 @@ def main(
     gallery: Annotated[
         list[str] | None, typer.Option(help="Folder, or OWNER/NAME on the Hub, for the Explorer.")
     ] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Another weights.json.")] = None,
 ) -> None:
     """Serve the page."""
+    if manifest:
+        try:
+            verifier.use(load_manifest(manifest))
+        except XfvError as problem:
+            sys.exit(str(problem))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the folder of uploads goes too
     verifier.model(verifier.manifest.default)
     build([BUNDLED, *(gallery or ())]).launch(

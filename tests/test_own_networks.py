@@ -23,9 +23,9 @@ from xfv_core.models import (
     FaceModel,
     NetworkError,
     architecture_names,
-    base,
     own_card,
     register,
+    registry,
 )
 from xfv_core.models.base import embed_all
 from xfv_core.weights.manifest import ManifestError, load_manifest
@@ -212,7 +212,7 @@ class Mixed(Colours):
 def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A manifest in a folder of its own, its weights beside it, its architecture registered."""
     architecture_names()  # all that come by themselves are there
-    monkeypatch.setattr(base, "_architectures", dict(base._architectures))
+    monkeypatch.setattr(registry, "_architectures", dict(registry._architectures))
     register("mixed")(Mixed)
     weights = tmp_path / "weights" / "mixed.safetensors"
     weights.parent.mkdir()

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
-import subprocess
 import sys
-import sysconfig
-import venv
 import zipfile
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -24,6 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tests.wheel import run
 from xfv_core import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,41 +28,9 @@ CORE = ROOT / "xfv_core"
 SOMETIMES = {  # packages that a part needs and its command asks for, or that only checks it
     "evaluation", "training", "gallery", "publish",
 }  # fmt: skip
-CHECKS = {"pytorch_grad_cam"}
+EXTRAS = {"pytorch_grad_cam", "onnx", "onnxruntime", "timm", "pyarrow"}  # asked for by a sentence
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the checkout as ``pip install .`` builds it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("xfv-*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the programs of an environment that has the wheel."""
-    home = tmp_path_factory.mktemp("elsewhere") / "env"
-    venv.create(home, symlinks=True)
-    python = home / "bin" / "python"
-    site = home / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps"]
-    subprocess.run([*install, "--no-index", str(wheel)], check=True, capture_output=True)
-    return home / "bin"
-
-
-def run(programs: Path, folder: Path, program: str, *words: str) -> str:
-    """What an installed program prints, with nothing of the checkout in reach."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    command = [str(programs / program), *words]
-    return subprocess.run(
-        command, cwd=folder, env=environment, check=True, capture_output=True, text=True
-    ).stdout
 
 
 def requirements(wheel: Path) -> Iterator[Requirement]:
@@ -116,14 +81,14 @@ def test_the_core_needs_neither_gradio_nor_accelerate(wheel: Path) -> None:
 def test_whatever_the_core_imports_it_requires(wheel: Path) -> None:
     required = {plain(need.name) for need in requirements(wheel) if need.marker is None}
     installs = packages_distributions()
-    for name in imported() - set(sys.stdlib_module_names) - {"xfv_core"} - CHECKS:
+    for name in imported() - set(sys.stdlib_module_names) - {"xfv_core"} - EXTRAS:
         assert required & {plain(each) for each in installs[name]}, f"{name} is not required"
 
 
 def test_every_extra_that_is_offered_is_there(wheel: Path) -> None:
     markers = {str(need.marker) for need in requirements(wheel) if need.marker}
     extras = {match for marker in markers for match in re.findall(r'extra == "(\w+)"', marker)}
-    assert extras == {"page", "evaluate", "train", "onnx", "dev"}
+    assert extras == {"page", "evaluate", "train", "onnx", "timm", "dev"}
 
 
 def test_the_pins_of_a_space_lie_within_the_ranges(wheel: Path) -> None:

@@ -12,23 +12,30 @@ if TYPE_CHECKING:
     from xfv_core.ask import Ask
     from xfv_core.errors import XfvError
     from xfv_core.explain import Maps
+    from xfv_core.many import Compared, verify_many
     from xfv_core.models import load_model
+    from xfv_core.references import Referenced, verify_references
     from xfv_core.results import Explanation, Verdict
     from xfv_core.verifier import Verifier
 
 __all__ = [
-    "Ask", "Explanation", "Maps", "Verdict", "Verifier", "XfvError", "__version__", "load_model",
+    "Ask", "Compared", "Explanation", "Maps", "Referenced", "Verdict", "Verifier", "XfvError",
+    "__version__", "load_model", "verify_many", "verify_references",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
 _HOMES = {
     "Ask": "ask",
+    "Compared": "many",
     "Explanation": "results",
     "Maps": "explain",
+    "Referenced": "references",
     "Verdict": "results",
     "Verifier": "verifier",
     "XfvError": "errors",
     "load_model": "models",
+    "verify_many": "many",
+    "verify_references": "references",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xfv_core.confidence import Calibration, decide_at
 from xfv_core.confidence.measures import Measures
 from xfv_core.confidence.verdicts import PairDecision, decide_pair, likelihood_ratio
-from xfv_core.results import Pair, Verdict
+from xfv_core.results import Noted, Verdict
 from xfv_core.weights.manifest import ModelCard
 
 OWN = "own"  # the name of an operating point that the caller's own threshold makes
@@ -27,7 +27,7 @@ def threshold_of(card: ModelCard, rule: str, seen: Seen | None = None) -> float:
 def verdict_on(
     card: ModelCard,
     similarity: float,
-    pair: Pair,
+    pair: tuple[Noted, Noted],
     rule: str,
     threshold: float | None = None,
     seen: Seen | None = None,
@@ -55,7 +55,7 @@ def _plain(
     similarity: float,
     rule: str,
     threshold: float | None,
-    pair: Pair,
+    pair: tuple[Noted, Noted],
     notes: list[str],
 ) -> Verdict:
     """By the similarity alone."""
@@ -93,7 +93,7 @@ def _conditional(
     similarity: float,
     found: PairDecision,
     rule: str,
-    pair: Pair,
+    pair: tuple[Noted, Noted],
     notes: list[str],
     seen: Seen,
 ) -> Verdict:

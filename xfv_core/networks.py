@@ -25,6 +25,8 @@ class RequestError(XfvError):
 class Networks:
     """By name; safe to use from several threads."""
 
+    manifest: Manifest
+
     def __init__(
         self,
         manifest: Manifest | None = None,
@@ -33,15 +35,13 @@ class Networks:
     ) -> None:
         """``device``: a GPU where there is one, unless given. Raises NetworkError where the
         manifest names a network that there cannot be."""
-        self.manifest = manifest or load_manifest()
-        for card in self.manifest.models.values():
-            network_class(card)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._source = source
         self._models: dict[str, FaceEmbedder] = {}
         self._cohorts: dict[PinnedFile, Cohort] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._adding = threading.Lock()
+        self.use(manifest or load_manifest())
 
     def add(self, network: FaceEmbedder, card: ModelCard) -> None:
         """Take a network of one's own, under the name of its card, in the place of any of that
@@ -57,6 +57,17 @@ class Networks:
         with self._adding:
             self.manifest = replace(self.manifest, models={**self.manifest.models, card.name: card})
             self._models[card.name] = network
+
+    def use(self, manifest: Manifest) -> None:
+        """Have the networks of another manifest in the place of those there are.
+
+        Raises NetworkError where it names a network that there cannot be.
+        """
+        for card in manifest.models.values():
+            network_class(card)
+        with self._adding:
+            self.manifest = manifest
+            self._models.clear()
 
     def model(self, name: str, progress: Progress | None = None) -> FaceEmbedder:
         """The model, loaded at first use; ``progress(done, total)`` counts downloaded bytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -98,6 +98,19 @@ class Portrait:
 
 
 Pair = tuple[Portrait, Portrait]
+
+
+class Noted(Protocol):
+    """What a verdict tells of a photo besides its embedding; a `Portrait` does."""
+
+    @property
+    def chosen(self) -> int: ...
+
+    @property
+    def found(self) -> tuple[FoundFace, ...]: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)

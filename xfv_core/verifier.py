@@ -59,17 +59,21 @@ class Verifier(Networks):
         model in the place of the network. Raises NetworkError where the manifest names a network
         that there cannot be.
         """
+        self._recent = Recent(KEEP_RESULTS, keep_seconds)
         super().__init__(manifest, source, device)
         self._explain_crops = explain_elsewhere or self._explain_here
         self._detector = FaceDetector(self.device)
         self.keep_seconds = keep_seconds
-        self._recent = Recent(KEEP_RESULTS, keep_seconds)
         self._photos = Recent(KEEP_PIXELS, keep_seconds, weigh=lambda photo: photo.pixels.nbytes)
         self._verdicts = Precedence()
 
     def add(self, network: FaceEmbedder, card: ModelCard) -> None:
         super().add(network, card)
         self._recent.clear()  # of another network of that name
+
+    def use(self, manifest: Manifest) -> None:
+        super().use(manifest)
+        self._recent.clear()
 
     def calibration(self, name: str) -> Calibration | None:
         """The model's calibration, None where nobody has measured one."""

@@ -13,7 +13,7 @@ from typing import Any
 from page.server.folder import KEEP_SECONDS
 from xfv_core import Verifier, load_model
 from xfv_core.explain.judged import Judged, explain_crops
-from xfv_core.models import FaceModel
+from xfv_core.models import FaceEmbedder
 
 LOAN = 30  # seconds; the slowest preset takes a few
 GPU = "cuda"
@@ -30,7 +30,7 @@ def make_verifier() -> Verifier:
 
 
 @cache
-def on_gpu(name: str) -> FaceModel:
+def on_gpu(name: str) -> FaceEmbedder:
     """The network in the process that has the GPU; its weights are on the disk by then."""
     return load_model(name, device=GPU)
 

@@ -114,7 +114,9 @@ def test_either_hub_or_bundled_may_be_missing(tmp_path: Path, place: str) -> Non
         ("models.net.bundled", "/etc/net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "a/../../net.safetensors", "bundled must be a relative path"),
         ("models.net.bundled", "C:\\net.safetensors", "bundled must be a relative path"),
-        ("models.net.bundled", "weights/net.pt", "bundled must name a .safetensors file"),
+        ("models.net.bundled", "weights/net.onnx", "net.onnx cannot be a network of the arch"),
+        ("models.net.bundled", "../net.onnx", "bundled must be a relative path"),
+        ("models.net.bundled", "weights/net.pt", "bundled must name a .safetensors or .onnx file"),
         ("models.net.hub", "owner/name", "models.net.hub must be an object"),
         (
             "models.net.hub.revision",
@@ -132,7 +134,7 @@ def test_either_hub_or_bundled_may_be_missing(tmp_path: Path, place: str) -> Non
         (
             "models.net.hub.filename",
             "model.bin",
-            "models.net.hub.filename must name a .safetensors file",
+            "models.net.hub.filename must name a .safetensors or .onnx file",
         ),
         ("models.net.hub.token", "x", "models.net.hub: unknown key 'token'"),
         ("models.net.input.size", 0, "models.net.input.size must be a positive whole number"),

@@ -1,4 +1,4 @@
-"""The commands about one pair of photos: verify, explain; and what there is: models, methods."""
+"""The commands about pairs of photos: verify, explain, and overview of a list's results."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xfv_core.cli.options import (
+    LISTS,
     PICTURES,
     POINT,
     FaceA,
     FaceB,
     Json,
+    Manifest,
+    OfMethod,
     OutputError,
     Point,
     Prior,
     Threshold,
     output,
+    verifier_of,
 )
 from xfv_core.errors import XfvError
 
@@ -27,26 +31,69 @@ if TYPE_CHECKING:
     from xfv_core import Explanation, Verdict
 
 app = typer.Typer()
-Model = Annotated[str | None, typer.Option(help="Registry name; default: what fits the method.")]
 
 
 @app.command()
 def verify(
-    a: Path,
-    b: Path,
-    model: Model = None,
+    a: Annotated[Path | None, typer.Argument(help="The first photo.")] = None,
+    b: Annotated[Path | None, typer.Argument(help="The second photo.")] = None,
+    model: OfMethod = None,
     at: Point = POINT,
+    threshold: Threshold = None,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
-    threshold: Threshold = None,
+    more_a: Annotated[
+        list[Path] | None,
+        typer.Option("--a", help="Up to five photos of the first person, each with its own --a."),
+    ] = None,
+    named_b: Annotated[Path | None, typer.Option("--b", help="The photo to compare.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Or a list: CSV or Parquet with path_a and path_b.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=output(*LISTS), help="Result of a list; the same goes on."),
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Where the photos of a list are.")] = None,
+    maps: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of the maps of each pair of a list.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Of those maps.")] = "occlusion",
     prior: Prior = None,
+    manifest: Manifest = None,
     as_json: Json = False,
 ) -> None:
-    """Are the faces in photos A and B the same person?"""
-    from xfv_core import Verifier
+    """Are the faces in photos A and B the same person? Or those of each pair of a list?
+
+    --a, several times, and --b: several photos of one claimed person against one other photo.
+
+    A list is shared out by accelerate launch, and read from BMP, TIFF, PGM, PPM and GIF too.
+    """
+    if pairs:
+        if a or b or more_a or named_b or not out:
+            raise XfvError("A list takes --pairs with --out, and no photos beside it.")
+        from xfv_core.cli.many import compare_list
+
+        compare_list(
+            verifier_of(manifest), pairs, out, images, model=model, operating_point=at,
+            threshold=threshold, maps=maps, method=method,
+        )  # fmt: skip
+        return
+    if more_a or named_b:
+        if a or b or not (more_a and named_b):
+            raise XfvError("Several photos take --a for each of them, and --b, and no others.")
+        from xfv_core.cli.many import compare_references
+
+        compare_references(
+            verifier_of(manifest), more_a, named_b, as_json, model=model, operating_point=at,
+            threshold=threshold,
+        )  # fmt: skip
+        return
+    if not (a and b):
+        raise XfvError("Name two photos, or a list of pairs with --pairs and --out.")
     from xfv_core.results import percent
 
-    verdict = Verifier().verify(
+    verdict = verifier_of(manifest).verify(
         a, b, model=model, operating_point=at, threshold=threshold, pick=(face_a - 1, face_b - 1)
     )
     moved = None if prior is None else verdict.at_prior(prior)
@@ -66,8 +113,9 @@ def verify(
 def explain(
     a: Path,
     b: Path,
-    model: Model = None,
+    model: OfMethod = None,
     at: Point = POINT,
+    threshold: Threshold = None,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
     method: Annotated[str, typer.Option(help="Its name; see the methods command.")] = "occlusion",
@@ -90,16 +138,15 @@ def explain(
         ),
     ] = None,
     strength: Annotated[float, typer.Option(min=0, max=1)] = 0.85,
+    manifest: Manifest = None,
     as_json: Json = False,
 ) -> None:
     """Why? Maps of one pair, what they show in words, and their measured fidelity."""
-    from xfv_core import Verifier
-
     named = [f"{name}={value}" for name, value in (("preset", preset), ("view", view)) if value]
     options = _options(method, [*named, *(option or ())])
-    explanation = Verifier().explained(
-        a, b, model=model, operating_point=at, method=method, pick=(face_a - 1, face_b - 1),
-        **options,
+    explanation = verifier_of(manifest).explained(
+        a, b, model=model, operating_point=at, threshold=threshold, method=method,
+        pick=(face_a - 1, face_b - 1), **options,
     )  # fmt: skip
     verdict = explanation.verdict
     _write(explanation, out, values, strength)
@@ -111,51 +158,15 @@ def explain(
 
 
 @app.command()
-def models(as_json: Json = False) -> None:
-    """The models of weights.json."""
-    from xfv_core.weights.manifest import load_manifest
+def overview(
+    results: Annotated[Path, typer.Argument(help="What verify --pairs has written.")],
+    out: Annotated[Path, typer.Option(callback=output(".html"), help="Page to write.")],
+) -> None:
+    """One page on the results of a list: counts, distributions, the pairs nearest to the bar."""
+    from xfv_core.lists.overview import overview_page
 
-    rows = [
-        {
-            "name": card.name,
-            "title": card.title,
-            "calibrated": card.calibration is not None,
-            "bundled": card.bundled is not None,
-            "hub": str(card.hub) if card.hub else None,
-            "license": card.license,
-        }
-        for card in load_manifest().models.values()
-    ]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        state = "calibrated" if row["calibrated"] else "not calibrated"
-        typer.echo(f"{row['name']:12} {row['title']} · {state} · {row['license']}")
-
-
-@app.command()
-def methods(as_json: Json = False) -> None:
-    """The methods of explanation, with their options."""
-    from xfv_core.explain import methods as registered
-
-    rows: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "title": method.title,
-            "options": {each.name: list(each.choices) for each in method.options()},
-        }
-        for name, method in registered().items()
-    ]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        options = ", ".join(
-            f"{name} ({', '.join(map(str, choices))})" if choices else name
-            for name, choices in row["options"].items()
-        )
-        typer.echo(f"{row['name']:12} {row['title']} · options: {options or 'none'}")
+    out.write_text(overview_page(results), "utf-8")
+    typer.echo(f"{out}: written")
 
 
 def _options(method: str, given: list[str]) -> dict[str, Any]:

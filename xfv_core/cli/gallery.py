@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from xfv_core.cli.options import Aligned, DryRun, Models, Pairs, Partial, Seed
+from xfv_core.cli.options import (
+    Aligned,
+    DryRun,
+    Manifest,
+    Models,
+    Pairs,
+    Partial,
+    Seed,
+    verifier_of,
+)
 from xfv_core.errors import needs
 
 app = typer.Typer(no_args_is_help=True, help="Results of a whole pair set, for the Explorer.")
@@ -30,10 +39,10 @@ def gallery_build(
     sample: Annotated[int, typer.Option(help="Pairs with maps besides all errors.")] = 100,
     seed: Seed = 0,
     partial: Partial = False,
+    manifest: Manifest = None,
 ) -> None:
     """Verdicts for every pair, maps for errors and a sample; shared out by accelerate launch."""
     needs("accelerate", "pyarrow", extra="evaluate")
-    from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import PhotoStore, read_pairs
     from xfv_core.evaluation.processes import over_processes
     from xfv_core.evaluation.verdicts.gallery import Plan, build_shards, finish
@@ -44,7 +53,7 @@ def gallery_build(
         with PhotoStore(store) as photos:
             pair_set = pair_set.having(photos)
     pair_set = replace(pair_set, name=name or pair_set.name)
-    verifier = Verifier()
+    verifier = verifier_of(manifest)
     plan = Plan(
         pair_set, store, aligned, model or [verifier.manifest.default], method or (),
         sample=sample, seed=seed,

@@ -17,6 +17,7 @@ from xfv_core.cli.options import (
     PAIRS,
     Count,
     Crops,
+    Manifest,
     Methods,
     Model,
     On,
@@ -25,6 +26,7 @@ from xfv_core.cli.options import (
     Rows,
     Seed,
     Which,
+    verifier_of,
 )
 from xfv_core.errors import XfvError, needs
 
@@ -47,6 +49,7 @@ def fidelity(
     seed: Seed = 0,
     out: Rows = Path("runs/fidelity"),
     result: Result = None,
+    manifest: Manifest = None,
     cells: Annotated[
         int | None, typer.Option(help="Per side, that are hidden at once; 14 unless given.")
     ] = None,
@@ -60,7 +63,7 @@ def fidelity(
     from xfv_core.evaluation.maps.fidelity import measure_fidelity, summarise
     from xfv_core.explain.fidelity import CELLS
 
-    study = _study(model, pairs, images, method, on, n, seed)
+    study = _study(model, pairs, images, method, on, n, seed, manifest)
     _over_processes(
         lambda **shared: measure_fidelity(study, out, kind=kind, cells=cells or CELLS, **shared),
         summarise,
@@ -80,12 +83,13 @@ def patch_lfw(
     seed: Seed = 0,
     out: Rows = Path("runs/patch-lfw"),
     result: Result = None,
+    manifest: Manifest = None,
 ) -> None:
     """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
     needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.patch_lfw import measure_patches, summarise
 
-    study = _study(model, pairs, images, method, on, n, seed)
+    study = _study(model, pairs, images, method, on, n, seed, manifest)
     _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, result)
 
 
@@ -100,23 +104,30 @@ def sanity(
     seed: Seed = 0,
     out: Rows = Path("runs/sanity"),
     result: Result = None,
+    manifest: Manifest = None,
 ) -> None:
     """Do maps depend on the weights and the order of the photos, and spare identical ones?"""
     needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.sanity import measure_sanity, summarise
 
-    study = _study(model, pairs, images, method, on, n, seed)
+    study = _study(model, pairs, images, method, on, n, seed, manifest)
     _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, result)
 
 
 def _study(
-    model: str, pairs: str, images: Path, methods: list[str] | None, on: Which, n: int, seed: int
+    model: str,
+    pairs: str,
+    images: Path,
+    methods: list[str] | None,
+    on: Which,
+    n: int,
+    seed: int,
+    manifest: Path | None,
 ) -> Study:
-    from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.maps.study import Study
 
-    verifier = Verifier()
+    verifier = verifier_of(manifest)
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")

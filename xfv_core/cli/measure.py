@@ -23,6 +23,7 @@ from xfv_core.cli.options import (
     Seed,
     Store,
     output,
+    verifier_of,
 )
 from xfv_core.errors import XfvError, needs
 
@@ -63,12 +64,11 @@ def calibrate(
 
     --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB).
     """
-    from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.verdicts.calibration import calibrate_model
-    from xfv_core.weights.manifest import keep_calibration, load_manifest
+    from xfv_core.weights.manifest import keep_calibration
 
-    verifier = Verifier(manifest=load_manifest(manifest))
+    verifier = verifier_of(manifest)
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     known = verifier.manifest.card(model).whole_calibration
     calibration = (
@@ -136,7 +136,6 @@ def evaluate(
     """
     if aligned and images is None and Path(pairs).suffix.lower() not in (".bin", ".csv"):
         raise XfvError("--aligned needs --images: the folder or tar in which the crops are.")
-    from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.maps.study import head, versions
     from xfv_core.evaluation.verdicts.calibration import SERVED, middle_square
@@ -146,7 +145,7 @@ def evaluate(
     from xfv_core.weights.figures import keep_figures
     from xfv_core.weights.manifest import load_manifest
 
-    verifier = Verifier(manifest=load_manifest(manifest))
+    verifier = verifier_of(manifest)
     card = verifier.manifest.card(model)
 
     def crop(photo: bytes) -> NDArray[np.uint8]:
@@ -219,15 +218,14 @@ def parts(
     manifest: Manifest = None,
 ) -> None:
     """Do single channels find face parts, everywhere, and because of the parts?"""
-    from xfv_core import Verifier
     from xfv_core.evaluation.channels.atlas import mean_maps, sheet
     from xfv_core.evaluation.channels.covered import measure_parts
     from xfv_core.evaluation.data.face_sets import crops_of_photos, held_out_people
     from xfv_core.evaluation.data.pairs import PhotoStore
     from xfv_core.models.ecnet import ECNet
-    from xfv_core.weights.manifest import keep_parts, load_manifest
+    from xfv_core.weights.manifest import keep_parts
 
-    verifier = Verifier(manifest=load_manifest(manifest))
+    verifier = verifier_of(manifest)
     network = verifier.model(model)
     if not isinstance(network, ECNet):
         raise XfvError(f"{model} has no channels to look at; choose an ECNet.")
@@ -257,13 +255,13 @@ def groups(
     n: Annotated[int, typer.Option("--n", help="Photos of each group, sampled by the seed.")] = 400,
     seed: Seed = 0,
     store: Store = False,
+    manifest: Manifest = None,
 ) -> None:
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
-    from xfv_core import Verifier
     from xfv_core.evaluation.verdicts import groups as by_group
     from xfv_core.weights.figures import keep_figures
 
-    verifier = Verifier()
+    verifier = verifier_of(manifest)
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")

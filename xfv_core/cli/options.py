@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from xfv_core.errors import XfvError
 
+if TYPE_CHECKING:
+    from xfv_core import Verifier
+
 MODEL = "sface"
 POINT = "balanced"
 PAIRS = "lfw"
+LISTS = (".csv", ".parquet")
 PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
@@ -41,8 +45,19 @@ def output(*endings: str) -> Callable[[Path | None], Path | None]:
     return checked
 
 
+def verifier_of(manifest: Path | None) -> Verifier:
+    """A verifier of the networks of a manifest, of weights.json unless another is named."""
+    from xfv_core import Verifier
+    from xfv_core.weights.manifest import load_manifest
+
+    return Verifier(manifest=load_manifest(manifest))
+
+
 Model = Annotated[str, typer.Option(help="Registry name; see the models command.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Registry name; repeatable.")]
+OfMethod = Annotated[
+    str | None, typer.Option("--model", help="Registry name; default: what fits the method.")
+]
 Point = Annotated[str, typer.Option("--at", help="Operating point: balanced, best_accuracy, …")]
 Threshold = Annotated[
     float | None,

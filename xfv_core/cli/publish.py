@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xfv_core.cli.options import DryRun
+from xfv_core.cli.options import DryRun, Manifest
 
 app = typer.Typer()
 
@@ -18,6 +18,7 @@ def publish(
     space: Annotated[str, typer.Option(help="Or OWNER/NAME of a Space for the page.")] = "",
     dry_run: DryRun = False,
     private: Annotated[bool, typer.Option("--private", help="If the repository is new.")] = False,
+    manifest: Manifest = None,
 ) -> None:
     """Send a model with card and config to the Hub and note the revision in weights.json, or
     send the page itself to a Space.
@@ -32,10 +33,10 @@ def publish(
         return
     if not (model and repo_id):
         raise PublishError("Say what to publish: --model with --repo-id, or --space.")
-    sent = publish_model(load_manifest(), model, repo_id, dry_run=dry_run, private=private)
+    sent = publish_model(load_manifest(manifest), model, repo_id, dry_run=dry_run, private=private)
     typer.echo(sent.listing)
     if sent.hub is None:
         typer.echo("\n" + sent.files["README.md"].decode())
         return
     typer.echo(f"published: {sent.hub}")
-    change_entry(model, hub=sent.hub)
+    change_entry(model, manifest, hub=sent.hub)

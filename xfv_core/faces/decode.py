@@ -3,7 +3,8 @@
 JPEG, PNG and WebP are decoded here, each by the one decoder its signature names. HEIC and AVIF
 carry their true size only inside the coded stream (a 2 kB AVIF that declares 100x100 px made its
 decoder take 300 MB), so they are decoded in a child process with a memory and a time limit.
-Every other format is refused by name. Metadata is dropped; colours are taken as sRGB, because
+Every other format is refused by name; those of old data sets are read where the caller says so, for
+files of one's own. Metadata is dropped; colours are taken as sRGB, because
 converting them would hand untrusted profiles to one more parser for a shift that face networks
 do not notice.
 """
@@ -24,7 +25,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from xfv_core.errors import XfvError
@@ -46,6 +51,12 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "WebP": WebPImageFile,
 }
+_DATED: dict[str, type[ImageFile.ImageFile]] = {
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "TIFF and raw": TiffImageFile,
+    "PGM and PPM": PpmImageFile,
+}
 _SIGNATURES = (
     (rb"\xff\xd8\xff", "JPEG"),
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
@@ -53,7 +64,9 @@ _SIGNATURES = (
     (rb"....ftyp(avif|avis|(mif1|msf1).{4,60}avi[fs])", "AVIF"),
     (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIC"),
     (rb"....ftyp", "Video"),
-    (rb"GIF8|BM.{12}", "GIF and BMP"),
+    (rb"GIF8", "GIF"),
+    (rb"BM.{12}", "BMP"),
+    (rb"P[1-6][\s#]", "PGM and PPM"),
     (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF and raw"),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
     (rb"\0\0\0\x0cJXL |\xff\x0a", "JPEG XL"),
@@ -80,13 +93,14 @@ class ImageError(XfvError):
     """A file that is no photo we can safely read; the message says what to do instead."""
 
 
-def decode(data: bytes) -> tuple[Image.Image, list[str]]:
+def decode(data: bytes, *, dated: bool = False) -> tuple[Image.Image, list[str]]:
     """A file's bytes -> an upright RGB picture of at most ``LONG_SIDE`` px, and notes about it.
 
-    The first frame of an animation is taken; transparent parts are shown on white, as most
-    viewers do (what lies hidden under them is never used). Raises `ImageError`.
+    ``dated``: also BMP, TIFF, PGM, PPM and GIF, for files that no stranger has sent. The first
+    frame of an animation is taken; transparent parts are shown on white, as most viewers do (what
+    lies hidden under them is never used). Raises `ImageError`.
     """
-    kind = _format_of(data)
+    kind = _format_of(data, dated)
     try:
         opened, notes = _open(data, kind)
         return upright(opened), notes
@@ -127,10 +141,10 @@ def _read_file(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"The file {os.fspath(path)!r} cannot be read; check the path.") from error
 
 
-def _format_of(data: bytes) -> str:
+def _format_of(data: bytes, dated: bool) -> str:
     for pattern, name in _SIGNATURES:
         if re.match(pattern, data[:80], re.DOTALL):
-            if name in _DECODERS or name in ("HEIC", "AVIF"):
+            if name in _DECODERS or name in ("HEIC", "AVIF") or (dated and name in _DATED):
                 return name
             raise ImageError(
                 f"{name} files are not read here; save the picture as JPEG or PNG and try that."
@@ -139,9 +153,9 @@ def _format_of(data: bytes) -> str:
 
 
 def _open(data: bytes, kind: str) -> tuple[Image.Image, list[str]]:
-    if kind not in _DECODERS:
+    if kind in ("HEIC", "AVIF"):
         return _open_in_child(data, kind)
-    image = _DECODERS[kind](io.BytesIO(data))
+    image = {**_DECODERS, **_DATED}[kind](io.BytesIO(data))
     check_size(*image.size, _jpeg_limit(data) if kind == "JPEG" else MAX_PIXELS)
     if kind == "JPEG" and image.width * image.height > MAX_JPEG_PIXELS_PER_BYTE * len(data):
         raise ImageError(_DAMAGED)
@@ -191,6 +205,8 @@ def _jpeg_limit(data: bytes) -> int:
 
 def _flattened(image: Image.Image) -> Image.Image:
     """Any mode -> RGB; CMYK by the plain formula, as its profile is not read."""
+    if image.mode == "F":  # nobody knows what its white is
+        raise ImageError("A picture of floating-point values is no photo; save it as PNG.")
     if image.mode.startswith("I"):  # grey of up to 16 bits
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if not image.has_transparency_data:

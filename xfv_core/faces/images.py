@@ -91,9 +91,11 @@ PhotoSource: TypeAlias = (
 )
 
 
-def load_photo(source: bytes | bytearray | memoryview | str | os.PathLike[str]) -> Photo:
+def load_photo(
+    source: bytes | bytearray | memoryview | str | os.PathLike[str], *, dated: bool = False
+) -> Photo:
     """Decode a file, given as its bytes or its path; raises `ImageError` (see `decode.decode`)."""
-    image, notes = decode.decode(decode.read(source))
+    image, notes = decode.decode(decode.read(source), dated=dated)
     return Photo(_pixels(image), tuple(notes))
 
 

@@ -15,12 +15,11 @@ from xfv_core.models.base import (
     FaceModel,
     FindsParts,
     SumsOverPatches,
-    architectures,
     embed_all,
-    register,
 )
 from xfv_core.models.own import NetworkError, check_embedder, own_card
-from xfv_core.weights.hub import Progress, Source, load_tensors
+from xfv_core.models.registry import Architecture, architectures, register
+from xfv_core.weights.hub import Progress, Source, load_bytes
 from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
 
 __all__ = [
@@ -47,7 +46,7 @@ def architecture_names() -> tuple[str, ...]:
     return tuple(sorted(architectures()))
 
 
-def network_class(card: ModelCard) -> type[FaceModel]:
+def network_class(card: ModelCard) -> type[Architecture]:
     """The class that an entry's network will be of, which tells its capabilities unloaded.
 
     Raises NetworkError for an architecture that is not known here, and for an entry that cannot be
@@ -74,7 +73,7 @@ def load_model(
     device: torch.device | str = "cpu",
     source: Source = "auto",
     progress: Progress | None = None,
-) -> FaceModel:
+) -> FaceEmbedder:
     """The model ``name`` of the manifest, verified, frozen and ready for inference.
 
     Raises ManifestError for an unknown name, NetworkError for an unknown architecture and
@@ -83,9 +82,11 @@ def load_model(
     manifest = manifest or load_manifest()
     card = manifest.card(name)
     kind = network_class(card)
-    tensors = load_tensors(card, root=manifest.folder, source=source, progress=progress)
-    model = kind.from_card(card, tensors, manifest.folder)
+    data = load_bytes(card, root=manifest.folder, source=source, progress=progress)
+    model = kind.from_bytes(card, data, manifest.folder)
     model.name = name
+    if not isinstance(model, nn.Module):
+        return model
     model.eval().requires_grad_(False).to(device)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xfv_core.weights.hub import parse_tensors
+
 if TYPE_CHECKING:
     from xfv_core.models.atlas import Atlas
     from xfv_core.weights.manifest import ModelCard
@@ -126,6 +128,11 @@ class FaceModel(nn.Module):
         return cls.from_tensors(tensors, card.config)
 
     @classmethod
+    def from_bytes(cls: type[_F], card: ModelCard, data: bytes, folder: Path) -> _F:
+        """The network of an entry, from its weight file, whose hash has been checked."""
+        return cls.from_card(card, parse_tensors(data, card.file), folder)
+
+    @classmethod
     def check(cls, card: ModelCard) -> None:
         """Raises ValueError, one sentence, where an entry cannot be one of this class."""
         size = getattr(cls, "input_size", card.input.size)
@@ -209,8 +216,7 @@ class SumsOverPatches(Protocol):
 
 @runtime_checkable
 class HasRaw(Protocol):
-    """A network whose embedding has a length before it is made 1, which tells how much of a face
-    there is in a photo."""
+    """A network whose embedding has a length, before it is made 1, that tells how much it saw."""
 
     device: torch.device
 
@@ -294,21 +300,3 @@ def _in_batches(
         passes.count += len(x)
     with torch.inference_mode(), fast_arithmetic(device, wanted=fast):
         return torch.cat([embed(p.to(device)) for p in x.split(batch_size(device))])
-
-
-_architectures: dict[str, type[FaceModel]] = {}
-
-
-def register(arch: str) -> Callable[[type[_F]], type[_F]]:
-    """Class decorator: the networks of manifest entries with this ``arch`` are of this class."""
-
-    def known(network: type[_F]) -> type[_F]:
-        _architectures[arch] = network
-        return network
-
-    return known
-
-
-def architectures() -> Mapping[str, type[FaceModel]]:
-    """The registered classes by their ``arch``."""
-    return _architectures

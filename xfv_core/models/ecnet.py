@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.models.atlas import Atlas
-from xfv_core.models.base import Chain, Residual, register
+from xfv_core.models.base import Chain, Residual
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
@@ -27,6 +27,7 @@ from xfv_core.models.blocks import (
     TrainedModel,
     conv_block,
 )
+from xfv_core.models.registry import register
 from xfv_core.strict_json import Positive
 from xfv_core.weights.hub import read_pinned
 

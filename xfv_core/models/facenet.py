@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from xfv_core.models.base import FaceModel, register
+from xfv_core.models.base import FaceModel
+from xfv_core.models.registry import register
 from xfv_core.weights.hub import WeightsError
 
 if TYPE_CHECKING:  # its package brings torchvision, seconds that only this network should cost

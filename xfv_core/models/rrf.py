@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import Chain, Offset, PatchGeometry, PatchScores, Regions, register
+from xfv_core.models.base import Chain, Offset, PatchGeometry, PatchScores, Regions
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
@@ -30,6 +30,7 @@ from xfv_core.models.blocks import (
     padding_of,
     receptive_field,
 )
+from xfv_core.models.registry import register
 from xfv_core.strict_json import Positive
 
 INPUT_SIZE = 112

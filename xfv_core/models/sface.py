@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from xfv_core.models.base import Chain, FaceModel, register
+from xfv_core.models.base import Chain, FaceModel
+from xfv_core.models.registry import register
 
 if TYPE_CHECKING:
     from xfv_core.weights.manifest import ModelCard

@@ -38,7 +38,12 @@ class _PinError(Exception):
     """A file, or what the Hub says of it, is not what the manifest pins."""
 
 
-def load_tensors(
+def load_tensors(card: ModelCard, **options: Any) -> dict[str, Tensor]:
+    """The weights of a model from the bytes that ``load_bytes``, with its options, has checked."""
+    return parse_tensors(load_bytes(card, **options), card.file)
+
+
+def load_bytes(
     card: ModelCard,
     *,
     root: Path = ROOT,
@@ -46,8 +51,8 @@ def load_tensors(
     endpoint: str | None = None,
     progress: Progress | None = None,
     silence: float = SILENCE,
-) -> dict[str, Tensor]:
-    """Find, verify and parse the weights of a model; the bytes checked are the bytes parsed.
+) -> bytes:
+    """Find and verify the weight file of a model.
 
     ``root``: folder of the manifest, which ``card.bundled`` is relative to and may not lead out
     of. ``source="hub"`` leaves the bundled copy out. ``progress(done, total)`` counts downloaded
@@ -58,12 +63,12 @@ def load_tensors(
     """
     for path in _local_copies(card, root, source):
         with suppress(OSError, _PinError):
-            return _parse(_verified(path, card), path.name)
+            return _verified(path, card)
     if card.hub is None:
         why = "was left out" if source == "hub" else "is missing or damaged: restore that file"
         raise WeightsError(f"{card.name} is not on the Hub, and its {card.bundled} {why}.")
     endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-    return _parse(_download(card, card.hub, endpoint, progress, silence), card.hub.filename)
+    return _download(card, card.hub, endpoint, progress, silence)
 
 
 def _local_copies(card: ModelCard, root: Path, source: Source) -> Iterator[Path]:
@@ -100,7 +105,7 @@ def _verified(path: Path, card: ModelCard) -> bytes:
     """The bytes of a file that is as pinned; another is deleted if it lies in the cache."""
     try:
         data = path.read_bytes()
-        _expect("bytes", card.bytes, len(data))
+        _expect("bytes", card.bytes or len(data), len(data))
         _expect("sha256", card.sha256, hashlib.sha256(data).hexdigest())
         return data
     except (OSError, _PinError):
@@ -122,7 +127,8 @@ def _discard(path: Path) -> None:
                 file.unlink()
 
 
-def _parse(data: bytes, name: str) -> dict[str, Tensor]:
+def parse_tensors(data: bytes, name: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file called ``name``; WeightsError where it is none."""
     try:
         return safetensors.torch.load(data)
     except SafetensorError as error:
@@ -134,7 +140,8 @@ def _fetch(card: ModelCard, hub: HubFile, endpoint: str, bar: type[tqdm]) -> byt
     url = hf.hf_hub_url(hub.repo_id, hub.filename, revision=hub.revision, endpoint=endpoint)
     head = hf.get_hf_file_metadata(url, endpoint=endpoint)
     _expect("commit", hub.revision, head.commit_hash)
-    _expect("bytes", card.bytes, card.bytes if head.size is None else head.size)
+    if head.size is not None and card.bytes is not None:
+        _expect("bytes", card.bytes, head.size)
 
     def attempt() -> bytes:
         path = hf.hf_hub_download(
@@ -190,8 +197,9 @@ def _download(
     while thread.is_alive() and time.monotonic() - last < silence:
         thread.join(0.1)
         if progress:
-            progress(min(done, card.bytes), card.bytes)
-    stalled = f"nothing new in {silence:g} s after {done:,} of {card.bytes:,} bytes"
+            progress(min(done, card.bytes or done), card.bytes)
+    whole = f" of {card.bytes:,}" if card.bytes else ""
+    stalled = f"nothing new in {silence:g} s after {done:,}{whole} bytes"
     if isinstance(result := outcome[0] if outcome else TimeoutError(stalled), bytes):
         return result
     text = str(result).partition("\n\n")[2] or str(result) or type(result).__name__

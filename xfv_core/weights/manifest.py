@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _IN_WHEEL = ROOT / "xfv_core" / "weights.json"  # pyproject.toml puts the checkout's file there
 MANIFEST_PATH = _IN_WHEEL if _IN_WHEEL.is_file() else ROOT / "weights.json"
 _NOT_IN_FILE = ("name", "figures")
+WEIGHTS = (".safetensors", ".onnx")
+ONNX = "onnx"  # the architecture whose file is the network
 
 
 class ManifestError(XfvError):
@@ -54,8 +56,12 @@ def _relative(value: Any) -> bool:
 RelativePath = Annotated[str, wanted(_relative, "be a relative path without '..' or '\\'")]
 WeightsPath = Annotated[
     str,
-    wanted(lambda x: str(x).endswith(".safetensors"), "name a .safetensors file"),
+    wanted(lambda x: str(x).endswith(WEIGHTS), "name a .safetensors or .onnx file"),
     wanted(_relative, "be a relative path without '..' or '\\'"),  # asked first
+]
+Length = Annotated[
+    int | None,
+    wanted(lambda x: x is None or (type(x) is int and x > 0), "be a positive whole number or null"),
 ]
 Sha256 = Annotated[str, wanted(_like(r"[0-9a-f]{64}"), "be 64 lower-case hex digits")]
 
@@ -119,6 +125,7 @@ class PublishedThreshold:
 class ModelCard:
     """Everything about one model that is not code and that serving needs.
 
+    ``bytes``: length of the file, None where no public source says it; sha256 is always checked.
     ``hub`` may be None while nobody has published the weights, ``bundled`` (a path below the
     folder of the manifest) where they are too large to ship; one of them is there.
     ``calibration`` is written by ``python -m xfv_core calibrate`` and None until then, ``parts``,
@@ -134,7 +141,7 @@ class ModelCard:
     hub: HubFile | None
     bundled: WeightsPath | None
     sha256: Sha256
-    bytes: Positive
+    bytes: Length
     license: Text
     source: Text
     trained_on: Text
@@ -150,6 +157,14 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.hub is None and self.bundled is None:
             raise ValueError("hub and bundled are both null, so there are no weights to load")
+        for file in (self.bundled, self.hub and self.hub.filename):
+            if file and file.endswith(".onnx") != (self.arch == ONNX):
+                raise ValueError(f"{file} cannot be a network of the arch {self.arch!r}")
+
+    @property
+    def file(self) -> str:
+        """The name of the weight file, "" where there is none."""
+        return self.bundled or (self.hub.filename if self.hub else "")
 
     @property
     def whole_calibration(self) -> Calibration | None:
