@@ -1,0 +1,112 @@
+"""What docs/cli.md and docs/api.md repeat of the code, written anew: python -m scripts.documents
+
+Between ``<!-- NAME -->`` and ``<!-- end -->`` stands what a function below makes; a test compares.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from xfv_core.cli import app
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+WRITTEN = ("cli.md", "api.md")
+BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Write them."""
+    for name in WRITTEN:
+        file = DOCS / name
+        file.write_text(filled(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def filled(text: str) -> str:
+    """A document with its blocks made anew."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{MAKERS[found[2]]()}\n\n{found[3]}", text)
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command of the program by its name, groups taken apart."""
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        yield from ((f"{name} {word}", each) for word, each in (inner or {}).items())
+        if inner is None:
+            yield name, command
+
+
+def options() -> str:
+    """A table of options per command."""
+    return "\n\n".join(_command(name, command) for name, command in commands())
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [each.name.upper() for each in command.params if each.param_type_name == "argument"]
+    rows = [_option(each) for each in command.params if each.param_type_name == "option"]
+    about = " ".join((command.help or "").split("\n\n")[0].split())
+    table = ["| option | what | default |", "|---|---|---|", *rows] if rows else []
+    return "\n".join([f"### `{' '.join([name, *arguments])}`", "", about, "", *table]).rstrip()
+
+
+def _option(option: Any) -> str:
+    default = "required" if option.required else _default(option.default)
+    words = f"`{' / '.join([*option.opts, *option.secondary_opts])}`"
+    return f"| {words} | {option.help or ''} | {default} |"
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, "", False, ()) else f"`{value}`"
+
+
+def names() -> str:
+    """The public names of the package and what each is."""
+    import xfv_core
+
+    rows = [f"| `{name}` | {_says(getattr(xfv_core, name))} |" for name in xfv_core.__all__]
+    return "\n".join(["| name | what it is |", "|---|---|", *rows])
+
+
+def _says(thing: Any) -> str:
+    if isinstance(thing, str):
+        return f"the version, `{thing}`"
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
+
+
+def verifier() -> str:
+    """The calls of a `Verifier`."""
+    from xfv_core import Verifier
+
+    shown = ("verify", "explain", "explained", "answer", "reasons", "faces", "add", "models_for",
+             "methods_for")  # fmt: skip
+    rows = [f"| `{name}` | {_says(getattr(Verifier, name))} |" for name in shown]
+    return "\n".join(["| call | what it does |", "|---|---|", *rows])
+
+
+def verdict() -> str:
+    """The fields of a `Verdict`."""
+    from xfv_core import Verdict
+
+    return f"```text\n{inspect.getdoc(Verdict)}\n```"
+
+
+def endpoints() -> str:
+    """The endpoints of the page: parameters and answers."""
+    from page import api
+
+    return "\n\n".join(_endpoint(each) for each in (api.verify, api.explain, api.models))
+
+
+def _endpoint(function: Callable[..., Any]) -> str:
+    return f"### `/{function.__name__}`\n\n```text\n{inspect.getdoc(function)}\n```"
+
+
+MAKERS = {each.__name__: each for each in (options, names, verifier, verdict, endpoints)}
+
+if __name__ == "__main__":
+    main()
