@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ PAIRS = {"same": ("obama", "obama2"), "different": ("obama", "biden")}
 SIDES: tuple[Side, Side] = ("a", "b")
 METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
 CODE = ("xfv_core/overlay/*.py", "xfv_core/explain/*.py")  # what colours and makes a map
-SHOWN = 168  # px a face in the table of methods
+SHOWN, GAP = 200, 4  # px: side of a face under its map, and between two
 COVER, STEP = 32, 16  # px of the 112 px crop: side of the moving square and its step
 FRAME = 120  # ms
 INK, PAPER, LINE, ACCENT = "#1f2328", "#ffffff", "#d0d7de", "#3b5bdb"
@@ -49,9 +49,8 @@ def main(
     """Write docs/pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     verifier = Verifier()
-    for kind, names in PAIRS.items():
-        for method in METHODS:
-            save(faces_under_maps(verifier, names, method), f"{method}-{kind}")
+    for method in METHODS:
+        save(faces_under_maps(verifier, method), method)
     film(verifier, PAIRS["same"])
     if page:
         pictures_of_page()
@@ -74,14 +73,16 @@ def save(picture: Image.Image, name: str) -> None:
     picture.save(PICTURES / f"{name}.webp", quality=82, method=6)
 
 
-def faces_under_maps(verifier: Verifier, names: tuple[str, str], method: str) -> Image.Image:
-    """Both faces of a pair under their maps, side by side."""
-    found = verifier.explained(*(PHOTOS[name] for name in names), method=method)
-    strip = Image.new("RGB", (2 * SHOWN + 4, SHOWN), PAPER)
-    for place, side in enumerate(SIDES):
-        face = Image.fromarray(found.overlay(side, strength=0.85))
-        strip.paste(face.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS), (place * (SHOWN + 4), 0))
-    return strip
+def faces_under_maps(verifier: Verifier, method: str) -> Image.Image:
+    """The faces of both pairs under their maps, a pair a row."""
+    sheet = Image.new("RGB", (2 * SHOWN + GAP, 2 * SHOWN + GAP), PAPER)
+    for row, names in enumerate(PAIRS.values()):
+        found = verifier.explained(*(PHOTOS[name] for name in names), method=method)
+        for column, side in enumerate(SIDES):
+            face = Image.fromarray(found.overlay(side, strength=0.85))
+            small = face.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+            sheet.paste(small, (column * (SHOWN + GAP), row * (SHOWN + GAP)))
+    return sheet
 
 
 def film(verifier: Verifier, names: tuple[str, str]) -> None:
@@ -176,7 +177,7 @@ def pictures_of_page() -> None:
 
 
 def opened(browser: Browser, url: str, viewport: Any, dark: bool = False) -> Page:
-    scheme = "dark" if dark else "light"
+    scheme: Literal["dark", "light"] = "dark" if dark else "light"
     context = browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
