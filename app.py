@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from page.html import FRAME, SCRIPTS, STYLE
-from page.server.door import SERVING
+from page.html import FRAME, PAGE_SCRIPTS, STYLE
+from page.server.gate import SERVING
 from page.tabs.explorer import BUNDLED
 from page.whole import THEME, build
 from page.widgets import verifier
@@ -39,7 +39,7 @@ def main(
         theme=THEME,
         css=STYLE,
         head=f"<style>{FRAME}</style>",
-        js=f"() => {{ {' '.join(f'({script})();' for script in SCRIPTS)} }}",
+        js=f"() => {{ {' '.join(f'({script})();' for script in PAGE_SCRIPTS)} }}",
         max_file_size=MAX_UPLOAD,
         show_error=False,
         run_history=False,

@@ -118,20 +118,20 @@ class Meetings:
 
 def visit(port: int, seed: int, seconds: int, met: Meetings) -> None:
     """One visitor: both kinds of requests at their own rhythm, one at a time."""
-    lots = random.Random(seed)
+    rng = random.Random(seed)
     client = Client(f"http://127.0.0.1:{port}", verbose=False)
     now = time.monotonic()
     end = now + seconds
     due = {
-        "/verify": now + lots.uniform(0, VERDICT_EVERY),
-        "/explain": now + lots.uniform(0, MAP_EVERY),
+        "/verify": now + rng.uniform(0, VERDICT_EVERY),
+        "/explain": now + rng.uniform(0, MAP_EVERY),
     }
     every = {"/verify": VERDICT_EVERY, "/explain": MAP_EVERY}
     while (endpoint := min(due, key=lambda name: due[name])) and due[endpoint] < end:
         time.sleep(max(0.0, due[endpoint] - time.monotonic()))
         began, problem = time.perf_counter(), ""
         try:
-            ask(client, endpoint, lots.randrange(len(PAIRS)))
+            ask(client, endpoint, rng.randrange(len(PAIRS)))
         except Exception as error:
             problem = str(error) or type(error).__name__
         met.note(endpoint, time.perf_counter() - began, problem)

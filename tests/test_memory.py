@@ -13,6 +13,8 @@ from xfv_core import memory
 from xfv_core.memory import Recent
 from xfv_core.priority import Precedence
 
+FOREVER, LIMIT = 3600.0, 30.0  # seconds; neither is waited for while the code is right
+
 
 def test_a_result_is_made_once_and_then_remembered() -> None:
     recent, made = Recent(4, 60), []
@@ -131,9 +133,9 @@ def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
     threads[0].start()
     first_in.wait(10)
     threads += [threading.Thread(target=ask)]
+    second_waits = watched(recent, "k")
     threads[1].start()  # waits for the first
-    while recent._turns["k"].wanted < 2:
-        pass
+    assert second_waits.wait(LIMIT)
     go_on.set()
     threads[0].join()
     threads += [threading.Thread(target=ask)]
@@ -141,6 +143,22 @@ def test_those_who_wait_for_work_that_fails_do_it_one_after_the_other() -> None:
     for thread in threads:
         thread.join()
     assert len(most) == 3 and max(most) == 1
+
+
+def watched(recent: Recent, key: str) -> threading.Event:
+    """Set as soon as a thread asks for the lock of ``key``, which another holds."""
+    asked, lock = threading.Event(), recent._turns[key].lock
+
+    class Watched:
+        def __enter__(self) -> None:
+            asked.set()
+            lock.acquire()
+
+        def __exit__(self, *failure: object) -> None:
+            lock.release()
+
+    recent._turns[key].lock = Watched()  # type: ignore[assignment]
+    return asked
 
 
 def test_nothing_is_kept_of_a_lock_that_nobody_waits_for() -> None:
@@ -166,8 +184,6 @@ def test_changes_by_many_threads_at_once_are_all_kept() -> None:
 
 
 # --- who goes first ------------------------------------------------------------------------------
-
-FOREVER, LIMIT = 3600.0, 30.0  # seconds; neither is waited for while the code is right
 
 
 def test_long_work_waits_until_all_short_work_is_done() -> None:

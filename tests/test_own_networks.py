@@ -145,7 +145,7 @@ def test_another_network_of_the_same_name_takes_its_place_at_once(
     expected = Inverted().embed(portrait.tensor()[None])
     assert not torch.allclose(expected, Colours().embed(portrait.tensor()[None]), atol=1e-3)
     similarity = verifier.verify(pair[0], pair[0], model="colours").similarity
-    remembered = verifier._embedding(portrait, verifier.model("colours"))
+    remembered, _ = verifier._looked(portrait, verifier.model("colours"))
     assert similarity == pytest.approx(1, abs=1e-5)
     assert remembered == pytest.approx(expected[0].numpy(), abs=1e-6)
 

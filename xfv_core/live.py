@@ -140,13 +140,16 @@ class Live:
     def _compare(self, camera: _Camera, picture: bytes) -> LiveFrame:
         verifier, network = self._verifier, self._verifier.model(camera.model)
         portrait = verifier.camera_portrait(load_photo(picture), camera.model)
-        threshold = verifier.threshold(camera.model, "balanced")
+        reference = verifier.measures(camera.portrait, camera.model)
+        now = verifier.measures(portrait, camera.model, remember=False)
+        seen = (reference, now) if reference and now else None
+        threshold = verifier.threshold(camera.model, "balanced", seen)
         (maps,) = make_method("patches")(
             network, camera.crop, portrait.tensor(), threshold=threshold
         )
         similarity = maps.details["patches"].similarity
         pair = (camera.portrait, portrait)
-        verdict = verifier.judge(similarity, pair, camera.model, "balanced")
+        verdict = verifier.judge(similarity, pair, camera.model, "balanced", seen=seen)
         shown = maps.shown()
         camera.scale = max(shared_scale(shown), STEADY * camera.scale)
         faces = (camera.face, portrait.sharp_crop(SHOWN))

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import torch
 
+from xfv_core.confidence.cohort import Cohort
 from xfv_core.errors import XfvError
 from xfv_core.explain import method_named, methods
 from xfv_core.explain.base import Audience
 from xfv_core.models import FaceEmbedder, check_embedder, load_model, network_class
-from xfv_core.weights.hub import Progress
+from xfv_core.weights.hub import Progress, read_pinned
 from xfv_core.weights.hub import Source as WeightSource
-from xfv_core.weights.manifest import Manifest, ModelCard, load_manifest
+from xfv_core.weights.manifest import Manifest, ModelCard, PinnedFile, load_manifest
 
 
 class RequestError(XfvError):
@@ -38,6 +39,7 @@ class Networks:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._source = source
         self._models: dict[str, FaceEmbedder] = {}
+        self._cohorts: dict[PinnedFile, Cohort] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._adding = threading.Lock()
 
@@ -66,6 +68,18 @@ class Networks:
                     progress=progress,
                 )  # fmt: skip
             return self._models[name]
+
+    def cohort(self, name: str) -> Cohort | None:
+        """What a model's measures compare with, None where it has none; WeightsError where the
+        file is damaged."""
+        pin = self.manifest.card(name).cohort
+        if pin is None:
+            return None
+        with self._locks[name]:
+            if pin not in self._cohorts:
+                data = read_pinned(pin, self.manifest.folder)
+                self._cohorts[pin] = Cohort.from_bytes(data)
+            return self._cohorts[pin]
 
     def models_for(self, method: str) -> list[str]:
         """The models that a method can explain, the default first where it is among them."""

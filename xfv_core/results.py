@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from xfv_core.confidence.measures import Measures
+from xfv_core.confidence.scores import at_prior
+from xfv_core.confidence.verdicts import Answer, Move
 from xfv_core.explain import Maps
 from xfv_core.explain.fidelity import Fidelity
 from xfv_core.faces import Crop, Face, recut
@@ -107,6 +110,13 @@ class Verdict:
     point gives a verdict that the probability does not support. ``faces``: which face of each
     photo, 0 the largest. ``found``: all faces of each photo in that order, empty where only crops
     were compared.
+
+    ``answer``: ``same`` in words, or "cannot tell" where the probability lies near even odds or a
+    photo is poorer than any that was fitted. Where the measures of both photos count, ``threshold``
+    is the bar of this pair, ``usual_threshold`` that of ordinary photos, ``moved`` what moved it,
+    the greatest first, ``says_nothing`` the two similarities between which nothing is said,
+    ``slope`` the ln of the likelihood ratio per unit of similarity outside them. ``lr_bound``: the
+    LR lies within [1/bound, bound], which is all that the number of measured pairs allows.
     """
 
     similarity: float
@@ -121,9 +131,20 @@ class Verdict:
     faces: tuple[int, int]
     notes: tuple[str, ...]
     found: tuple[tuple[FoundFace, ...], tuple[FoundFace, ...]] = ((), ())
+    answer: Answer | None = None
+    usual_threshold: float | None = None
+    says_nothing: tuple[float, float] | None = None
+    slope: float | None = None
+    measures: tuple[Measures, Measures] | None = None
+    moved: tuple[Move, ...] = ()
+    likelihood_ratio: float | None = None
+    log10_lr: float | None = None
+    lr_bound: float | None = None
 
     @property
     def words(self) -> str:
+        if self.answer == "cannot tell":
+            return "Cannot tell"
         return "Same person" if self.same else "Different people"
 
     @property
@@ -131,9 +152,28 @@ class Verdict:
         """How sure, in words; never a percentage that was not measured."""
         if self.probability_same is None:
             return "not calibrated"
+        if self.answer == "cannot tell":
+            return f"P(same person) is {percent(self.probability_same)}"
         if self.confidence is None:
             return f"by this rule, though P(same person) is {percent(self.probability_same)}"
         return f"{percent(self.confidence)} sure"
+
+    @property
+    def bar_words(self) -> str:
+        """What moved the bar of this pair and by how much; "" where nothing did."""
+        if self.usual_threshold is None or self.says_nothing is None or not self.moved:
+            return ""
+        bar, usual = self.says_nothing[1], self.usual_threshold
+        way = "higher" if bar > usual else "lower"
+        reasons = " ".join(move.sentence for move in self.moved)
+        return f"The bar is {way} for this pair ({bar:.2f} instead of {usual:.2f}). {reasons}"
+
+    def at_prior(self, prior: float) -> float | None:
+        """P(same) where that is thought ``prior``, in (0,1), before the photos are seen."""
+        if not 0 < prior < 1:
+            raise ValueError(f"a prior lies between 0 and 1, not at {prior}")
+        p = self.probability_same
+        return None if p is None else at_prior(p, prior)
 
     @property
     def sentence(self) -> str:

@@ -91,8 +91,13 @@ def locked(path: Path) -> Iterator[None]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file: all of ``text`` or nothing of it."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file: all of ``data`` or nothing of it."""
     scratch = path.with_name(path.name + ".new")
-    scratch.write_bytes(text.encode("utf-8"))
+    scratch.write_bytes(data)
     scratch.replace(path)
 
 

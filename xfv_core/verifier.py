@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xfv_core.ask import Ask, Source
-from xfv_core.confidence import Calibration, decide_at
+from xfv_core.confidence import Calibration
+from xfv_core.confidence.measures import Measures
 from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, Method
 from xfv_core.explain.fidelity import agreement
@@ -22,8 +23,10 @@ from xfv_core.explain.judged import ExplainCrops, Judged, explain_crops
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
 from xfv_core.faces.decode import FILES, read
 from xfv_core.faces.images import Photo
+from xfv_core.judge import Seen, threshold_of, verdict_on
+from xfv_core.look import Looked, look
 from xfv_core.memory import Recent
-from xfv_core.models import FaceEmbedder, embed_all
+from xfv_core.models import FaceEmbedder
 from xfv_core.networks import Networks, RequestError
 from xfv_core.priority import Precedence
 from xfv_core.results import Explanation, Pair, Portrait, Verdict, explanation_of
@@ -35,7 +38,6 @@ KEEP_SECONDS = 300
 KEEP_RESULTS = 128
 KEEP_PIXELS = 256_000_000  # bytes of decoded photos: seven of 12 megapixels
 CAMERA_SIDE = 320  # px; where a camera's faces are looked for
-OWN = "own"  # the name of an operating point that the caller's own threshold makes
 
 
 class Verifier(Networks):
@@ -154,16 +156,14 @@ class Verifier(Networks):
     ) -> Verdict:
         """``verify`` for two faces that are already cut as ``model`` wants them."""
         with self._verdicts:
-            one, other = (self._embedding(portrait, self.model(model)) for portrait in pair)
+            one, other = (self._looked(portrait, self.model(model))[0] for portrait in pair)
         similarity = float(np.clip(one @ other, -1, 1))
         return self.judge(similarity, pair, model, operating_point, threshold)
 
-    def threshold(self, model: str, operating_point: str) -> float:
-        """θ of a model; its published one where it is not calibrated."""
-        calibration = self.calibration(model)
-        if calibration is None:
-            return self.manifest.card(model).indicative_similarity
-        return calibration.point(operating_point).threshold
+    def threshold(self, model: str, operating_point: str, seen: Seen | None = None) -> float:
+        """θ of a pair with these measures, without them of ordinary photos; the published one of a
+        model that is not calibrated."""
+        return threshold_of(self.manifest.card(model), operating_point, seen)
 
     def judge(
         self,
@@ -172,35 +172,26 @@ class Verifier(Networks):
         model: str,
         operating_point: str,
         threshold: float | None = None,
+        seen: Seen | None = None,
     ) -> Verdict:
-        """The verdict that a similarity (cosine) of two faces amounts to."""
-        calibration = self.calibration(model)
-        rule = OWN if threshold is not None else operating_point if calibration else "indicative"
-        if threshold is None:
-            threshold = self.threshold(model, operating_point)
-        if calibration is None:
-            same, p, confidence = similarity >= threshold, None, None
-        else:
-            same, p, confidence = decide_at(calibration, similarity, threshold)
-        notes = [
-            f"{side} photo: {note}"
-            for side, portrait in zip(("First", "Second"), pair, strict=True)
-            for note in portrait.notes
-        ]
-        return Verdict(
-            similarity=similarity,
-            distance=1 - similarity,
-            threshold=threshold,
-            same=same,
-            probability_same=p,
-            confidence=confidence,
-            operating_point=rule,
-            model=model,
-            calibrated=calibration is not None,
-            faces=(pair[0].chosen, pair[1].chosen),
-            notes=tuple(notes),
-            found=(pair[0].found, pair[1].found),
-        )
+        """The verdict that a similarity (cosine) of two faces amounts to.
+
+        ``seen``: their measures, where they are known already.
+        """
+        seen = seen or self.seen(pair, model)
+        card = self.manifest.card(model)
+        return verdict_on(card, similarity, pair, operating_point, threshold, seen)
+
+    def seen(self, pair: Pair, model: str) -> Seen | None:
+        """The measures of both photos, None where the model's probability takes none."""
+        one, other = (self.measures(portrait, model) for portrait in pair)
+        return (one, other) if one and other else None
+
+    def measures(self, portrait: Portrait, model: str, *, remember: bool = True) -> Measures | None:
+        """What the model and the pixels say about one photo's face."""
+        if remember:
+            return self._looked(portrait, self.model(model))[1]
+        return look(portrait, self.model(model), self.cohort(model))[1]
 
     def explain(
         self,
@@ -260,10 +251,10 @@ class Verifier(Networks):
                 raise type(problem)(f"The {side} photo: {problem}") from problem
         return sides[0], sides[1]
 
-    def _embedding(self, portrait: Portrait, network: FaceEmbedder) -> NDArray[np.float32]:
+    def _looked(self, portrait: Portrait, network: FaceEmbedder) -> Looked:
         return self._recent.get(
             ("embedding", portrait.identity, network.name),
-            lambda: embed_all(network, portrait.tensor()[None], fast=False)[0].cpu().numpy(),
+            lambda: look(portrait, network, self.cohort(network.name)),
         )
 
     def _judged(self, pair: Pair, name: str, method: Method, verdict: Verdict) -> Iterator[Judged]:

@@ -14,7 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
-_STYLES = ("base", "answer", "maps", "patches", "parts", "live", "charts", "models", "explorer")
+_STYLES = (
+    "base", "answer", "maps", "two_photos", "all", "patches", "parts", "live", "charts", "models",
+    "explorer",
+)  # fmt: skip
 _SCRIPTS = ("patches", "parts", "link")
 
 _templates = Environment(
@@ -46,4 +49,7 @@ STYLE = "\n".join(_read(f"{name}.css") for name in _STYLES)
 FRAME = _read("frame.css")  # what Gradio's prefix of all other styles would not let reach its place
 SCRIPTS = tuple(_read(f"{name}.js") for name in _SCRIPTS)
 REPORT_STYLE = _read("report.css")
-EXPLORER_SCRIPT, LIVE_SCRIPT = _read("explorer.js"), _read("live.js")
+PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"))
+EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT = (
+    _read(f"{name}.js") for name in ("explorer", "live", "all")
+)

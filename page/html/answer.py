@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from page.html import filled
 from page.html.charts import points
+from page.html.key import Key
 from page.html.words import POINTS
 from xfv_core.confidence import Calibration
 from xfv_core.results import Verdict, percent
@@ -25,21 +26,28 @@ def empty_answer(one_photo: bool = False) -> Markup:
         "answer",
         kind="empty",
         words="Now the second face." if one_photo else "Drop two faces, or try an example.",
+        key=None,
         more="Upload, paste or take a photo on each side; the answer comes by itself.",
     )
 
 
 def problem(message: str) -> Markup:
     """Why there is no answer; one sentence that says what to do."""
-    return filled("answer", kind="problem", words=message)
+    return filled("answer", kind="problem", words=message, key=None)
 
 
-def answer(verdict: Verdict, card: ModelCard, calibration: Calibration | None) -> Markup:
-    """The verdict in one sentence, what it rests on, and the pair's place among known pairs."""
+def answer(
+    verdict: Verdict, card: ModelCard, calibration: Calibration | None, key: Key | None = None
+) -> Markup:
+    """The verdict in one sentence, what it rests on, and the pair's place among known pairs.
+
+    ``key``: of the question that it answers, where another may follow.
+    """
     n = calibration.n_genuine + calibration.n_impostor if calibration else 0
     return filled(
         "answer",
         kind="",
+        key=key,
         verdict=verdict,
         card=card,
         calibration=calibration,

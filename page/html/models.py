@@ -13,7 +13,7 @@ from markupsafe import Markup
 from page.html import filled
 from page.html.charts import reliability
 from xfv_core.confidence import CROPS, Calibration
-from xfv_core.models.ecnet import ATLAS_COLUMNS, Atlas, Channel
+from xfv_core.models.atlas import ATLAS_COLUMNS, Atlas, Channel
 from xfv_core.weights.hub import read_pinned
 from xfv_core.weights.manifest import Manifest, ModelCard
 

@@ -4,7 +4,7 @@
 
   const draw = (button) => {
     const list = button.closest("[data-channels]");
-    const shown = button.closest(".xfv-maps");
+    const shown = button.closest(".xfv-holder");
     const maps = JSON.parse(list.dataset.channels)[button.dataset.channel];
     ["a", "b"].forEach((side, i) => {
       const group = shown.querySelector(`[data-channel-map=${side}]`);
@@ -25,7 +25,7 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.(".xfv-maps button[data-channel]");
+    const button = event.target.closest?.(".xfv-holder button[data-channel]");
     if (button) draw(button);
   });
 }

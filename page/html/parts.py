@@ -13,7 +13,7 @@ from PIL import Image
 from page.html import macro
 from page.html.pictures import data_url
 from xfv_core.explain.parts import PartLine, PartsFound
-from xfv_core.models.ecnet import FIRES
+from xfv_core.models.atlas import FIRES
 from xfv_core.results import CROP_SHOWN, Explanation, Side
 
 THUMB = 48  # px

@@ -65,4 +65,4 @@ def report(
 
 def _section(explanation: Explanation) -> Section:
     method = method_named(explanation.maps.method)
-    return Section(method.title, about(method), maps(explanation, whole_photo=False))
+    return Section(method.title, about(method), maps(explanation))

@@ -29,9 +29,9 @@ def header() -> Markup:
     return macro("words", "header")
 
 
-def why() -> Markup:
-    """The heading of the maps."""
-    return macro("words", "why")
+def look_first() -> Markup:
+    """Why one may want to look before reading the verdict."""
+    return macro("words", "look_first")
 
 
 def about(method: type[Method]) -> str:

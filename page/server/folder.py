@@ -22,7 +22,7 @@ class FullError(XfvError):
     """The folder holds as much as it may."""
 
 
-def check_room() -> None:
+def check_space() -> None:
     """Raise FullError where nothing more may be written for now."""
     sizes = [found.st_size for _, found in entries()]
     if sum(sizes) > MAX_BYTES or len(sizes) > MAX_FILES:
@@ -31,7 +31,7 @@ def check_room() -> None:
 
 def new_folder() -> Path:
     """An empty folder for one result; raises FullError."""
-    check_room()
+    check_space()
     return Path(tempfile.mkdtemp(dir=FOLDER.name))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio import route_utils
+from gradio import networking, route_utils
 from gradio.route_utils import GradioMultiPartParser, get_root_url
 from gradio.state_holder import SessionState, StateHolder
 
@@ -30,6 +30,7 @@ def patch_gradio() -> None:
     setattr(route_utils, "GradioMultiPartParser", FewFiles)  # noqa: B010
     setattr(StateHolder, "__getitem__", _session)  # noqa: B010
     setattr(SessionState, "_update_value_in_config", _keep_nothing)  # noqa: B010
+    setattr(networking, "url_ok", _patient)  # noqa: B010
 
 
 def check_version(installed: str) -> None:
@@ -57,6 +58,12 @@ def _session(holder: StateHolder, name: str) -> SessionState:
 
 def _keep_nothing(*_: Any) -> None:
     """Gradio would keep every value for deep links, photos and maps included; there are none."""
+
+
+def _patient(url: str) -> bool:
+    """Gradio would end a server that does not answer its own first request within 3 seconds, as on
+    a busy machine; whoever started it waits as long as they like."""
+    return True
 
 
 def patch_queue(blocks: gr.Blocks) -> None:

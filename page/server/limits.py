@@ -18,7 +18,7 @@ ALLOWED = {
     what: parse(f"{max(1, round(PER_MINUTE * share))}/minute")
     for what, share in (
         ("verdict", 1), ("maps", 0.75), ("report", 0.15),
-        ("uploads", 2), ("megabytes", 4), ("events", 8), ("frames", 60),  # counted at the door
+        ("uploads", 2), ("megabytes", 4), ("events", 8), ("frames", 60),  # counted at the gate
     )
 }  # fmt: skip
 PROXIED = "SPACE_ID" in os.environ  # a Space is reached through the Hub's router only

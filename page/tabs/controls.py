@@ -35,19 +35,21 @@ class MethodControls:
 
 @dataclass(frozen=True)
 class Controls:
-    """Everything that is asked about a pair."""
+    """Everything that is asked about a pair. ``key``: of the question, see ``html/key.py``;
+    ``picks``: by photo, which of its faces was chosen."""
 
+    key: gr.Textbox
     photos: tuple[PhotoImage, PhotoImage]
-    picks: tuple[gr.State, gr.State]
+    picks: gr.State
     model: gr.Dropdown
     rule: gr.Dropdown
-    method: gr.State
+    method: gr.Radio
     methods: Mapping[str, MethodControls]
 
     @property
     def pair(self) -> set[Any]:
         """What decides the verdict."""
-        return {*self.photos, *self.picks, self.model, self.rule}
+        return {self.key, *self.photos, self.picks, self.model, self.rule}
 
     @property
     def options(self) -> list[Any]:
@@ -68,7 +70,8 @@ class Controls:
         a, b = self.uploads(values)
         if not (a and b):
             raise XfvError("Two photos are needed.")
-        pick = (values[self.picks[0]], values[self.picks[1]])
+        picks = values[self.picks]
+        pick = (picks.get(a, 0), picks.get(b, 0))
         return Ask((a, b), pick, model=values[self.model], rule=values[self.rule])
 
     def of_method(self, values: Values, method: str) -> Ask:

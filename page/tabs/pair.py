@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from secrets import token_urlsafe
@@ -12,8 +13,10 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from page.html.all import all_methods
 from page.html.answer import answer, empty_answer, problem
-from page.html.maps import maps, waiting
+from page.html.key import Key
+from page.html.maps import SIDES, bare_face, face, no_reasons, reasons, scale
 from page.html.report import report
 from page.html.words import POINTS, link
 from page.photo import Upload
@@ -23,23 +26,43 @@ from page.server.limits import admit, admit_maps
 from page.tabs.controls import Controls, Values
 from page.widgets import in_words, verifier
 from xfv_core import Explanation, XfvError
+from xfv_core.explain import method_named
 from xfv_core.memory import Recent
 from xfv_core.results import PictureKind, Surface, all_in_one
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
 FACE = "Face"
+MOST_PICKS = 8  # photos whose chosen face is remembered
 
 # what can be saved, under secrets: whole photos are in it, so few are held and not for long
 finished = Recent(24, KEEP_SECONDS)
 
 
-class Pair:
-    """The callbacks of one pair's widgets. ``asked`` counts the questions for maps, 0: none."""
+@dataclass(frozen=True)
+class Views:
+    """Where answers are shown: the verdict, the faces to choose from, both faces under their maps,
+    what the maps are of, what they say; and every method at once."""
 
-    def __init__(self, controls: Controls, asked: gr.State) -> None:
+    answer: gr.HTML
+    choices: tuple[gr.Gallery, gr.Gallery]
+    faces: tuple[gr.HTML, gr.HTML]
+    scale: gr.HTML
+    reasons: gr.HTML
+    all_methods: gr.HTML
+
+
+class Pair:
+    """The callbacks of one pair's widgets.
+
+    ``asked``: (the pair that was compared last, or 0 where it has no answer; a count of questions
+    for maps). ``shown``: under which secret the finished maps can be saved.
+    """
+
+    def __init__(self, controls: Controls, asked: gr.State, shown: gr.State) -> None:
         self.controls = controls
         self.asked = asked
+        self.shown = shown
 
     def compare(
         self,
@@ -47,38 +70,72 @@ class Pair:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:
-        """The answer, the faces to choose from, and a new number that asks for maps."""
-        galleries = [gr.Gallery(visible=False)] * 2
-        photos = self.controls.uploads(values)
+        """The answer, the faces to choose from, both faces, and a new question for maps."""
+        photos, key = self.controls.uploads(values), Key.of(values[self.controls.key])
+        choices: list[Any] = [gr.Gallery(visible=False)] * 2
+        turn = values[self.asked][1] + 1
         try:
             admit(request, "verdict")
-            galleries = [faces_of(photo) for photo in photos]
+            choices = [faces_of(photo) for photo in photos]
             if not all(photos):
-                return empty_answer(any(photos)), *galleries, 0
-            ask = self.controls.of_pair(values)
+                return empty_answer(any(photos)), *choices, "", "", "", "", (0, turn)
             verdict = verifier.answer(
-                ask, lambda done, total: progress((done, total), desc="Fetching the model")
+                self.controls.of_pair(values),
+                lambda done, total: progress((done, total), desc="Fetching the model"),
             )
+            faces = self._bare_faces(values, key)
         except XfvError as trouble:
-            return problem(str(trouble)), *galleries, 0
-        card, calibration = (
-            verifier.manifest.card(verdict.model),
-            verifier.calibration(verdict.model),
-        )
-        return answer(verdict, card, calibration), *galleries, values[self.asked] + 1
+            return problem(str(trouble)), *choices, "", "", "", "", (0, turn)
+        name = verdict.model
+        card, calibration = verifier.manifest.card(name), verifier.calibration(name)
+        said = answer(verdict, card, calibration, key)
+        return said, *choices, *faces, "", "", (max(1, key.pair), turn)
 
-    def explain(self, values: Values, request: gr.Request) -> Iterator[tuple[str, str]]:
+    def _bare_faces(self, values: Values, key: Key) -> list[str]:
+        """Both faces as the maps will lie on them."""
+        ask = self.controls.of_method(values, values[self.controls.method])
+        model = ask.model or verifier.default_model(ask.method)
+        return [
+            bare_face(verifier.portrait(photo, model, pick), side, key)
+            for photo, pick, (side, _) in zip(ask.photos, ask.pick, SIDES, strict=True)
+        ]
+
+    def explain(self, values: Values, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Ever better maps of the pair that was just compared, and under which secret they are."""
-        if not (values[self.asked] and all(self.controls.uploads(values))):
-            yield waiting(), ""
+        key, compared = Key.of(values[self.controls.key]), values[self.asked][0]
+        if not (compared and all(self.controls.uploads(values))):
+            yield "", "", "", no_reasons(), ""
+            return
+        if key.pair not in (0, compared):  # another pair is being compared by now
             return
         try:
             ask = self.controls.of_method(values, values[self.controls.method])
             admit_maps(request, ask.explainer())
-            for explanation in verifier.reasons(ask):
-                yield maps(explanation), held(explanation)
+            for found in verifier.reasons(ask):
+                title = verifier.manifest.card(found.maps.model).title
+                faces = [face(found, side, key) for side, _ in SIDES]
+                yield *faces, scale(found, title, key), reasons(found, key), held(found)
         except XfvError as trouble:
-            yield waiting(str(trouble)), ""
+            yield gr.skip(), gr.skip(), "", no_reasons(str(trouble)), ""
+
+    def explain_all(self, values: Values, request: gr.Request) -> Iterator[str]:
+        """Every method's maps of the pair, side by side, as they are finished."""
+        key = Key.of(values[self.controls.key])
+        found: list[tuple[Explanation, str]] = []
+        missing: list[tuple[str, str]] = []
+        names = list(self.controls.methods)
+        try:
+            for i, name in enumerate(names):
+                title = method_named(name).title
+                busy = f"{title}, {i + 1} of {len(names)} …"
+                yield all_methods(found, key.of_pair, missing, busy)
+                ask = self.controls.of_method(values, name)
+                admit_maps(request, ask.explainer())
+                *_, last = verifier.reasons(ask)
+                found.append((last, verifier.manifest.card(last.maps.model).title))
+        except XfvError as trouble:
+            missing.append((title, str(trouble)))
+        yield all_methods(found, key.of_pair, missing)
 
     @in_words
     def report(
@@ -118,8 +175,8 @@ class Pair:
         return link(urlencode(asked))
 
     def restore(self, request: gr.Request) -> list[Any]:
-        """Model, rule, method, its tab and detail, and photos that a link asks for, where they
-        exist; see ``restored``."""
+        """Model, rule, method and its detail, and photos that a link asks for, where they exist;
+        see ``restored``."""
         asked = dict(request.query_params)
         method, number = asked.get("why", ""), asked.get("example", "")
         pair = PAIRS[int(number) - 1] if number in map(str, range(1, len(PAIRS) + 1)) else None
@@ -129,7 +186,6 @@ class Pair:
             asked["model"] if asked.get("model") in verifier.manifest.models else gr.skip(),
             asked["at"] if asked.get("at") in POINTS else gr.skip(),
             method if known else gr.skip(),
-            gr.Tabs(selected=method) if known else gr.skip(),
             *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
             *(
                 [asked["detail"] if asked.get("detail") in details else gr.skip()]
@@ -138,11 +194,12 @@ class Pair:
             ),
         ]
 
-    def restored(self, tabs: gr.Tabs) -> list[Any]:
+    @property
+    def restored(self) -> list[Any]:
         """What ``restore`` sets."""
         c = self.controls
         detail = [self.preset] if self.preset else []
-        return [c.model, c.rule, c.method, tabs, *c.photos, *detail]
+        return [c.model, c.rule, c.method, *c.photos, *detail]
 
     @property
     def preset(self) -> Any:
@@ -204,6 +261,14 @@ def example(event: gr.EventData) -> list[str]:
 
 
 @in_words
-def chosen_face(event: gr.EventData) -> int:
-    """The place of the face that was picked."""
-    return whole_number(event, "index")
+def chosen_face(photo: Upload, picks: dict[Upload, int], event: gr.EventData) -> dict[Upload, int]:
+    """The faces chosen so far, and the one that was picked in this photo."""
+    latest = list(picks.items())[-MOST_PICKS:]
+    return {**dict(latest), photo: whole_number(event, "index")}
+
+
+@in_words
+def chosen_method(event: gr.EventData) -> str:
+    """The method whose row was picked."""
+    sent = event._data
+    return method_named(str(sent.get("method")) if isinstance(sent, dict) else "", "page").name

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from PIL import Image, ImageOps
 
+from page.html import ALL_SCRIPT
 from page.html.answer import empty_answer
-from page.html.maps import waiting
-from page.html.words import about_line, why
+from page.html.words import about_line, look_first
 from page.photo import PhotoImage, photo_widget
-from page.tabs.controls import Controls, method_controls, model_widget, rule_widget
-from page.tabs.pair import EXAMPLES, FACE, PAIRS, Pair, chosen_face, example, save
+from page.tabs.controls import Controls, MethodControls, method_controls, model_widget, rule_widget
+from page.tabs.pair import (
+    EXAMPLES,
+    FACE,
+    PAIRS,
+    Pair,
+    Views,
+    chosen_face,
+    chosen_method,
+    example,
+    save,
+)  # fmt: skip
 from page.widgets import MAPS, SILENT, VERDICTS, methods
+from xfv_core.explain import Method
 
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
-VIEW_JS = "v => { document.getElementById('maps').classList.toggle('whole-photo', v !== 'Face') }"
-
-
-def photo_input(label: str, side: str) -> tuple[PhotoImage, gr.Gallery]:
-    """One photo and, below it, the faces to choose from where there are several."""
-    with gr.Column(min_width=0):
-        photo = photo_widget(label, f"photo-{side}")
-        faces = gr.Gallery(
-            label="Which face?", visible=False, columns=4, height=120, allow_preview=False,
-            buttons=[], interactive=False, elem_id=f"faces-{side}",
-        )  # fmt: skip
-    return photo, faces
+VIEW_JS = "v => { document.getElementById('stage').classList.toggle('whole-photo', v !== 'Face') }"
+# the key of the question is the first of the values, because its widget is made first
+KEY_JS = "(...values) => [xfv.key(), ...values.slice(1)]"
+NEW_PAIR_JS = "() => { xfv.newPair() }"
+NEW_TURN_JS = "asked => { xfv.newTurn(); return asked }"
+NEW_FACE_JS = "(photo, picks) => { xfv.newPair(); return [photo, picks] }"
+CHOOSE_JS = "method => { xfv.choose(method) }"
 
 
 def side_by_side_thumbnail(pair: dict[str, str], side: int = 160) -> Image.Image:
@@ -56,87 +63,177 @@ def examples_widget() -> gr.Gallery:
 
 
 def two_photos(page: gr.Blocks) -> None:
-    """Verdict and reasons for two photos."""
-    offered = methods()
-    asked, shown, method = gr.State(0), gr.State(""), gr.State(next(iter(offered)))
-    picks = gr.State(0), gr.State(0)
-    with gr.Row(elem_id="photos"):
-        photo_a, faces_a = photo_input("First photo", "a")
-        photo_b, faces_b = photo_input("Second photo", "b")
-    says = gr.HTML(empty_answer(), elem_id="answer")
-    with gr.Accordion("Model and decision rule", open=False), gr.Row():
-        model, rule = model_widget(), rule_widget()
+    """Verdict and reasons for two photos, in one view."""
+    key = gr.Textbox(visible=False)  # the first: see KEY_JS
+    asked, shown, picks = gr.State((0, 0)), gr.State(""), gr.State({})
+    with gr.Column(elem_id="stage", elem_classes="xfv-holder"):
+        with gr.Row(elem_id="heroes"):
+            photo_a, view_a, choice_a, change_a = hero("First photo", "a")
+            with gr.Column(elem_id="between", min_width=0):
+                says = gr.HTML(empty_answer(), elem_id="answer")
+                of = gr.HTML(elem_id="scale")
+                with gr.Row(elem_id="both"):
+                    swap = gr.Button("Swap", size="sm", elem_id="swap")
+                    clear = gr.Button("Clear", size="sm", elem_id="clear")
+            photo_b, view_b, choice_b, change_b = hero("Second photo", "b")
+        with gr.Row(elem_id="switch"):
+            method = method_widget()
+            side_by_side = gr.Button("All side by side", size="sm", elem_id="all-methods")
+            strength = gr.Slider(
+                0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength",
+                container=False, buttons=[],
+            )  # fmt: skip
+        said = gr.HTML(elem_id="reasons")
+        every = gr.HTML(elem_id="all", js_on_load=ALL_SCRIPT)
+        taken_home = tools()
     examples = examples_widget()
-    gr.HTML(why())
-    tabs, widgets = {}, {}
-    with gr.Tabs(elem_id="methods") as switch:
-        for name, each in offered.items():
-            with gr.Tab(each.title, id=name) as tabs[name]:
-                gr.HTML(about_line(each))
-                widgets[name] = method_controls(each)
-    view = gr.HTML(waiting(), elem_id="maps", elem_classes="xfv-holder")
-    controls = Controls((photo_a, photo_b), picks, model, rule, method, widgets)
-    pair = Pair(controls, asked)
-    save_and_link(pair, view, shown)
-    answering: dict[str, Any] = {
-        "cancels": [explain_when_asked(pair, view, shown, tabs)],
-        "show_progress_on": says,
-        **VERDICTS,
-    }
-    to_compare = (pair.compare, {*controls.pair, asked}, [says, faces_a, faces_b, asked])
-    for photo, faces, pick in zip(controls.photos, (faces_a, faces_b), picks, strict=True):
-        photo.change(lambda: 0, None, pick, **SILENT).then(*to_compare, **answering)
-        faces.select(chosen_face, None, pick, **SILENT).then(*to_compare, **answering)
+    with gr.Accordion("Model, decision rule and options of the method", open=False):
+        with gr.Row():
+            model, rule = model_widget(), rule_widget()
+        gr.Checkbox(False, label="Look first: cover the verdict", elem_id="look-first")
+        gr.HTML(look_first())
+        widgets = {name: options_of(each) for name, each in methods().items()}
+    controls = Controls(key, (photo_a, photo_b), picks, model, rule, method, widgets)
+    pair = Pair(controls, asked, shown)
+    views = Views(says, (choice_a, choice_b), (view_a, view_b), of, said, every)
+    mark_what_is_out_of_date(controls)
+    explaining = explain_when_asked(pair, views)
+    compare_when_changed(pair, views, explaining)
+    for photo, change in ((photo_a, change_a), (photo_b, change_b)):
+        change.click(None, None, photo, js="() => null", **SILENT)
+    swap.click(None, [photo_a, photo_b], [photo_a, photo_b], js="(a, b) => [b, a]", **SILENT)
+    clear.click(None, None, [photo_a, photo_b], js="() => [null, null]", **SILENT)
     examples.select(example, None, [photo_a, photo_b], **SILENT)
-    gr.on([model.change, rule.change], *to_compare, **answering)
-    page.load(pair.restore, None, pair.restored(switch), **SILENT)
+    side_by_side.click(pair.explain_all, controls.all, every, js=KEY_JS, show_progress="hidden",
+                       **MAPS)  # fmt: skip
+    every.select(chosen_method, None, method, **SILENT)
+    save_and_link(pair, strength, taken_home)
+    page.load(pair.restore, None, pair.restored, **SILENT)
+    page.load(None, method, None, js=CHOOSE_JS, **SILENT)
 
 
-def explain_when_asked(pair: Pair, view: gr.HTML, shown: gr.State, tabs: dict[str, gr.Tab]) -> Any:
+def hero(label: str, side: str) -> tuple[PhotoImage, gr.HTML, gr.Gallery, gr.Button]:
+    """The place of one photo, and of its face under the map once there is one; below it the faces
+    to choose from where there are several."""
+    with gr.Column(min_width=0, elem_id=f"hero-{side}", elem_classes="hero"):
+        photo = photo_widget(label, f"photo-{side}")
+        view = gr.HTML(elem_id=f"view-{side}")
+        faces = gr.Gallery(
+            label="Which face?", visible=False, columns=4, height=120, allow_preview=False,
+            buttons=[], interactive=False, elem_id=f"faces-{side}",
+        )  # fmt: skip
+        change = gr.Button(f"Change the {label.lower()}", size="sm", elem_id=f"change-{side}")
+    return photo, view, faces, change
+
+
+def method_widget() -> gr.Radio:
+    """The switch between methods."""
+    titled = [(method.title, name) for name, method in methods().items()]
+    return gr.Radio(
+        titled,
+        value=titled[0][1],
+        label="Why?",
+        elem_id="method",
+        container=False,
+        show_label=False,
+    )
+
+
+def options_of(method: type[Method]) -> MethodControls:
+    """What a method does, and its options; shown while it is the chosen one."""
+    with gr.Column(elem_id=f"options-{method.name}", elem_classes="method-options"):
+        gr.HTML(about_line(method))
+        return method_controls(method)
+
+
+def mark_what_is_out_of_date(controls: Controls) -> None:
+    """At once and in the browser; made before what asks the server, so that it goes first."""
+    pair: list[Any] = [*controls.photos, controls.model, controls.rule]
+    always: dict[str, Any] = {**SILENT, "trigger_mode": "multiple"}
+    gr.on([each.change for each in pair], None, None, None, js=NEW_PAIR_JS, **always)
+    controls.method.change(None, controls.method, None, js=CHOOSE_JS, **always)
+
+
+def explain_when_asked(pair: Pair, views: Views) -> Any:
     """Maps follow every question, and another method or option is another question."""
     controls, asked = pair.controls, pair.asked
+    explained = [*views.faces, views.scale, views.reasons, pair.shown]
     explaining = asked.change(
-        pair.explain, {*controls.all, asked}, [view, shown], show_progress="hidden",
-        trigger_mode="multiple", **MAPS,
+        pair.explain, {*controls.all, asked}, explained,
+        show_progress="hidden", trigger_mode="multiple", js=KEY_JS, **MAPS,
     )  # fmt: skip
-    for name, tab in tabs.items():
-        tab.select(lambda n, name=name: (name, n and n + 1), asked, [controls.method, asked],
-                   cancels=[explaining], **SILENT)  # fmt: skip
-    gr.on([option.change for option in controls.options], lambda n: n and n + 1, asked, asked,
-          cancels=[explaining], **SILENT)  # fmt: skip
+    gr.on([each.change for each in (controls.method, *controls.options)], next_turn, asked, asked,
+          cancels=[explaining], js=NEW_TURN_JS, trigger_mode="multiple", **SILENT)  # fmt: skip
     return explaining
 
 
-def save_and_link(pair: Pair, view: gr.HTML, shown: gr.State) -> None:
-    """How the maps are shown, and what can be taken home."""
-    controls, asked = pair.controls, pair.asked
-    with gr.Row(elem_id="view-controls"):
-        with gr.Column(min_width=200, scale=2):
-            strength = gr.Slider(
-                0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength"
-            )
-        with gr.Column(min_width=200, scale=2):
-            surface = gr.Radio(
-                [FACE, "Whole photo"], value=FACE, label="Show on", elem_id="surface"
-            )
-        with gr.Column(min_width=120, scale=1):
-            pictures = [
-                gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
-                for kind in ("PNG", "JPEG")
-            ]
-        with gr.Column(min_width=120, scale=1):
-            to_report = gr.Button("Make a report", size="sm", elem_id="make-report")
-            reports = [
-                gr.DownloadButton(f"Report as {kind}", size="sm", visible=False)
-                for kind in ("HTML", "PNG")
-            ]
-            linked = gr.HTML(elem_id="link")
-    gr.on([shown.change, strength.release, surface.change], save, [shown, strength, surface],
-          pictures, show_progress="hidden", **MAPS)  # fmt: skip
-    to_link = [asked.change, controls.method.change]
-    to_link += [pair.preset.change] if pair.preset else []
-    gr.on(to_link, pair.link, controls.all, linked, **SILENT)
-    to_report.click(pair.report, controls.all, reports, show_progress_on=to_report, **MAPS)
-    asked.change(lambda: [gr.DownloadButton(visible=False)] * 2, None, reports, **SILENT)
+def compare_when_changed(pair: Pair, views: Views, explaining: Any) -> None:
+    """The answer comes by itself."""
+    controls = pair.controls
+    compared = [views.answer, *views.choices, *views.faces, views.scale, views.reasons, pair.asked]
+    to_compare: dict[str, Any] = {
+        "fn": pair.compare,
+        "inputs": {*controls.pair, controls.method, *controls.options, pair.asked},
+        "outputs": compared,
+        "js": KEY_JS,
+        "cancels": [explaining],
+        "show_progress": "hidden",
+        **VERDICTS,
+    }
+    changes = [each.change for each in (*controls.photos, controls.model, controls.rule)]
+    gr.on(changes, **to_compare, trigger_mode="always_last")
+    for photo, faces in zip(controls.photos, views.choices, strict=True):
+        faces.select(
+            chosen_face, [photo, controls.picks], controls.picks, js=NEW_FACE_JS, **SILENT
+        ).then(**to_compare)
+
+
+def next_turn(asked: tuple[int, int]) -> tuple[int, int]:
+    """Another question about the same pair."""
+    return asked[0], asked[1] + 1
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the maps lie on, and what can be taken home."""
+
+    surface: gr.Radio
+    pictures: list[gr.DownloadButton]
+    to_report: gr.Button
+    reports: list[gr.DownloadButton]
+    link: gr.HTML
+
+
+def tools() -> Tools:
+    """A row of small widgets."""
+    with gr.Row(elem_id="tools"):
+        surfaces = [FACE, "Whole photo"]
+        surface = gr.Radio(
+            surfaces, value=FACE, label="Show on", elem_id="surface", container=False
+        )
+        pictures = [
+            gr.DownloadButton(f"Save {kind}", size="sm", interactive=False)
+            for kind in ("PNG", "JPEG")
+        ]
+        to_report = gr.Button("Make a report", size="sm", elem_id="make-report")
+        reports = [
+            gr.DownloadButton(f"Report as {kind}", size="sm", visible=False)
+            for kind in ("HTML", "PNG")
+        ]
+        return Tools(surface, pictures, to_report, reports, gr.HTML(elem_id="link"))
+
+
+def save_and_link(pair: Pair, strength: gr.Slider, tools: Tools) -> None:
+    """Saved pictures are as the maps are shown."""
+    controls, asked, shown = pair.controls, pair.asked, pair.shown
+    gr.on([shown.change, strength.release, tools.surface.change], save,
+          [shown, strength, tools.surface], tools.pictures, show_progress="hidden",
+          **MAPS)  # fmt: skip
+    gr.on([asked.change], pair.link, controls.all, tools.link, **SILENT)
+    tools.to_report.click(
+        pair.report, controls.all, tools.reports, show_progress_on=tools.to_report, **MAPS
+    )
+    hidden = [gr.DownloadButton(visible=False)] * 2
+    asked.change(lambda: hidden, None, tools.reports, **SILENT)
     strength.input(None, strength, js=STRENGTH_JS, **SILENT)
-    surface.change(None, surface, js=VIEW_JS, **SILENT)
+    tools.surface.change(None, tools.surface, js=VIEW_JS, **SILENT)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import OneCell
+from tests.explain.toys import OneCell
 from xfv_core.evaluation.maps import fidelity, patch_lfw, sanity
 from xfv_core.evaluation.maps.study import Study
 from xfv_core.evaluation.report import calibrations, read_results, report
@@ -186,6 +186,6 @@ def test_there_is_a_picture_for_every_link_and_drawing_again_changes_nothing(
     for folder in ("one", "two"):
         draw(panels, tmp_path / folder)
     linked = re.findall(r"\(plots/(.*\.svg)\)", report(found, manifest, "plots"))
-    drawn = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
-    assert sorted(linked) == sorted(drawn)
-    assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+    plotted = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    assert sorted(linked) == sorted(plotted)
+    assert plotted == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}

@@ -8,6 +8,12 @@ from torch import Tensor, nn
 
 from xfv_core.models.base import Chain, FaceModel, Offset, Residual
 
+REFUSED = (  # layers that a chain cannot hold
+    nn.BatchNorm2d(3),
+    nn.Conv2d(3, 2, 3, padding="same"),
+    nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"),
+)
+
 
 class Opaque(FaceModel):
     """normalise(layers(scale·x + shift)), without saying that it is a chain."""

@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
 
+from tests.explain.toys import BLACK, PIXEL, SIDE, WHITE, OnePixel
 from xfv_core.explain import make_method
 from xfv_core.explain.corrrise import CorrRISE, correlation
-from xfv_core.models.base import FaceModel
-
-SIDE = 28
-PIXEL = (20, 9)
-
-
-class OnePixel(FaceModel):
-    """The direction of the embedding is the brightness of one pixel."""
-
-    name, input_size, embedding_dim = "one pixel", SIDE, 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
-        self.passes = 0
-
-    def embed(self, x: Tensor) -> Tensor:
-        self.passes += len(x)
-        angle = x[:, 0, PIXEL[0], PIXEL[1]].float()
-        return torch.stack([angle.cos(), angle.sin()], 1)
-
-
-WHITE, BLACK = torch.ones(3, SIDE, SIDE), torch.zeros(3, SIDE, SIDE)
 
 
 def test_correlation_is_pearsons_with_ranks() -> None:
@@ -72,10 +48,10 @@ def test_holes_lie_inside_and_have_their_size() -> None:
 
 
 def test_passes_steps_and_seed() -> None:
-    model, heard = OnePixel(), []
-    (maps,) = CorrRISE(masks=70)(model, WHITE, WHITE, threshold=0.3, steps=heard.append)
+    model, reported = OnePixel(), []
+    (maps,) = CorrRISE(masks=70)(model, WHITE, WHITE, threshold=0.3, steps=reported.append)
     assert model.passes == maps.cost.passes == 142
-    assert heard == sorted(heard) and heard[-1] == 1
+    assert reported == sorted(reported) and reported[-1] == 1
     again, other = (
         next(iter(CorrRISE(masks=70, seed=s)(OnePixel(), WHITE, WHITE, threshold=0.3)))
         for s in (0, 1)

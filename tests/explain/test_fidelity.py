@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.explain.toys import BLACK, CELL, SIDE, WHITE, OneCell
 from xfv_core.explain.fidelity import (
     CELLS,
     RATIOS,
@@ -26,27 +27,7 @@ from xfv_core.explain.fidelity import (
     random_fields,
     ranks,
 )
-from xfv_core.models.base import BATCH, FaceModel
-
-SIDE = 28  # cells of 2 px
-CELL = (4, 9)
-
-
-class OneCell(FaceModel):
-    """Looks at the brightness of one cell only: black -> (1,0), white -> (0,1)."""
-
-    name, input_size, embedding_dim = "one cell", SIDE, 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
-        self.batches: list[int] = []
-
-    def embed(self, x: Tensor) -> Tensor:
-        self.batches.append(len(x))
-        row, column = (2 * i for i in CELL)
-        angle = x[:, 0, row : row + 2, column : column + 2].float().mean((1, 2)) * torch.pi / 2
-        return torch.stack([angle.cos(), angle.sin()], dim=1)
+from xfv_core.models.base import BATCH
 
 
 class Brightness(OneCell):
@@ -62,9 +43,6 @@ class Brightness(OneCell):
 class Pair:
     a: np.ndarray
     b: np.ndarray
-
-
-WHITE, BLACK = torch.ones(3, SIDE, SIDE), torch.zeros(3, SIDE, SIDE)
 
 
 def pixels(cells: np.ndarray) -> np.ndarray:
@@ -195,10 +173,10 @@ def test_the_passes_counted_are_the_images_embedded() -> None:
 
 
 def test_steps_hear_a_growing_share_that_ends_at_one() -> None:
-    heard: list[float] = []
-    random_curves(Scene(), *photos(), n=5, steps=heard.append)
-    assert heard == sorted(set(heard))
-    assert heard[-1] == 1
+    reported: list[float] = []
+    random_curves(Scene(), *photos(), n=5, steps=reported.append)
+    assert reported == sorted(set(reported))
+    assert reported[-1] == 1
 
 
 @pytest.mark.parametrize("fill", ["black", "mean", "blur"])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from tests.explain.chains import Opaque, Toy, networks, small_network
+from tests.explain.chains import REFUSED, Opaque, Toy, networks, small_network
 from tests.models.test_rrf import TOY_56, awake
 from xfv_core.explain.base import Maps, smooth
 from xfv_core.explain.fast.pullback import (
@@ -141,11 +141,11 @@ def test_fggb_streams_the_weightiest_channels_first() -> None:
     dim = 2 * AT_ONCE + 3
     weight = torch.randn(dim, 48, generator=torch.Generator().manual_seed(3))
     a, b = random_pair(4, 3)
-    heard: list[float] = []
-    stream = list(FGGB()(linear(weight), a, b, threshold=0.3, steps=heard.append))
+    reported: list[float] = []
+    stream = list(FGGB()(linear(weight), a, b, threshold=0.3, steps=reported.append))
     counts = [AT_ONCE, 2 * AT_ONCE, dim]
     assert [maps.details["channels"] for maps in stream] == counts
-    assert heard == [maps.progress for maps in stream] == [n / dim for n in counts]
+    assert reported == [maps.progress for maps in stream] == [n / dim for n in counts]
     assert [maps.cost.passes for maps in stream] == [2 + 2 * n for n in counts]
     for maps, n in zip(stream, counts, strict=True):
         expected = fggb_by_formula(weight.double().numpy(), a, b, 0.3, channels=n)
@@ -155,9 +155,9 @@ def test_fggb_streams_the_weightiest_channels_first() -> None:
 def test_many_channels_do_not_make_many_maps() -> None:
     dim = 2 * STREAMED * AT_ONCE
     weight = torch.randn(dim, 48, generator=torch.Generator().manual_seed(3))
-    heard: list[float] = []
-    *early, last = FGGB()(linear(weight), *random_pair(4, 3), threshold=0.3, steps=heard.append)
-    assert len(early) + 1 == STREAMED and len(heard) == dim / AT_ONCE
+    reported: list[float] = []
+    *early, last = FGGB()(linear(weight), *random_pair(4, 3), threshold=0.3, steps=reported.append)
+    assert len(early) + 1 == STREAMED and len(reported) == dim / AT_ONCE
     assert early[0].progress == 1 / STREAMED and last.progress == 1
     assert last.cost.passes == 2 + 2 * dim
 
@@ -272,14 +272,7 @@ def test_a_pullback_leaves_its_cotangents_and_the_weights_alone() -> None:
     assert all(map(torch.equal, before, model.parameters()))
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.BatchNorm2d(3),
-        nn.Conv2d(3, 2, 3, padding="same"),
-        nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"),
-    ],
-)
+@pytest.mark.parametrize("layer", REFUSED)
 def test_a_layer_without_a_written_backward_pass_is_refused(layer: nn.Module) -> None:
     model = Toy(nn.Sequential(layer, nn.Flatten()))
     with pytest.raises(TypeError, match="A chain cannot hold"):

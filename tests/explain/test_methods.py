@@ -112,10 +112,10 @@ def test_what_a_method_yields_becomes_signed_maps_with_name_unit_and_cost() -> N
 
 
 def test_passes_and_seconds_are_those_of_the_method_alone() -> None:
-    heard: list[float] = []
+    reported: list[float] = []
 
     def slow(share: float) -> None:
-        heard.append(share)
+        reported.append(share)
         time.sleep(0.3)
 
     found = []
@@ -123,15 +123,15 @@ def test_passes_and_seconds_are_those_of_the_method_alone() -> None:
         embed_all(MeanColour(), torch.zeros(5, 3, SIDE, SIDE))  # the caller's own
         time.sleep(0.3)
         found.append(maps)
-    assert heard == [0.5, 1.0] == [maps.progress for maps in found]
+    assert reported == [0.5, 1.0] == [maps.progress for maps in found]
     assert [maps.cost.passes for maps in found] == [2, 4]
     assert 0.02 <= found[0].cost.seconds < found[1].cost.seconds < 0.3
 
 
 def test_whoever_asks_hears_that_a_method_which_says_nothing_is_done() -> None:
-    heard: list[float] = []
-    next(Brightness()(MeanColour(), *pair(), threshold=0, steps=heard.append))
-    assert heard == [1.0]
+    reported: list[float] = []
+    next(Brightness()(MeanColour(), *pair(), threshold=0, steps=reported.append))
+    assert reported == [1.0]
 
 
 def test_values_of_cells_carry_the_cells_in_their_unit() -> None:

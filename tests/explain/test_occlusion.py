@@ -17,6 +17,7 @@ from scipy.ndimage import correlate1d
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from tests.explain.toys import BLACK, PIXEL, SIDE, WHITE, OnePixel
 from xfv_core.explain.base import Maps, MethodError
 from xfv_core.explain.masks import PRESETS, SHAPES, Preset, patch_grids
 from xfv_core.explain.occlusion import (
@@ -28,25 +29,6 @@ from xfv_core.explain.occlusion import (
 )
 from xfv_core.models import FaceModel, load_model
 from xfv_core.models.base import BATCH, embed_all
-
-SIDE = 28  # a quarter of 112 px: patches of 7, 4 (3.5) and 2 (1.75) px
-PIXEL = (9, 17)
-
-
-class OnePixel(FaceModel):
-    """Looks at the red of one pixel only: black -> (1,0), white -> (0,1)."""
-
-    name, input_size, embedding_dim = "one pixel", SIDE, 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1), requires_grad=False)
-        self.batches: list[int] = []
-
-    def embed(self, x: Tensor) -> Tensor:
-        self.batches.append(len(x))
-        angle = x[:, 0, PIXEL[0], PIXEL[1]].float() * torch.pi / 2
-        return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 class Scene(OnePixel):
@@ -70,9 +52,6 @@ class Blind(OnePixel):
 
     def embed(self, x: Tensor) -> Tensor:
         return torch.tensor([[0.6, 0.8]]).repeat(len(x), 1)
-
-
-WHITE, BLACK = torch.ones(3, SIDE, SIDE), torch.zeros(3, SIDE, SIDE)
 
 
 @pytest.fixture
@@ -303,11 +282,11 @@ def test_the_first_maps_come_early_and_already_look_like_the_last(
 
 
 def test_progress_grows_and_ends_at_one(photos: tuple[Tensor, Tensor]) -> None:
-    heard: list[float] = []
-    maps = list(Occlusion("standard")(Scene(), *photos, threshold=0.3, steps=heard.append))
-    assert heard == sorted(set(heard))
+    reported: list[float] = []
+    maps = list(Occlusion("standard")(Scene(), *photos, threshold=0.3, steps=reported.append))
+    assert reported == sorted(set(reported))
     assert [m.progress for m in maps] == sorted({m.progress for m in maps})
-    assert heard[-1] == maps[-1].progress == 1
+    assert reported[-1] == maps[-1].progress == 1
 
 
 def test_the_caller_can_stop_between_batches(photos: tuple[Tensor, Tensor]) -> None:

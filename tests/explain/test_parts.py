@@ -14,7 +14,8 @@ from page.html.parts import example
 from tests.models.test_ecnet import TOY
 from xfv_core.explain import Maps, MethodError, make_method
 from xfv_core.explain.parts import OTHER, PartLine, PartsFound
-from xfv_core.models.ecnet import Atlas, Channel, ECNet, PartNet
+from xfv_core.models.atlas import Atlas, Channel
+from xfv_core.models.ecnet import ECNet, PartNet
 
 EYE, MOUTH = (3, 4), (10, 7)  # cells (row, column)
 

@@ -9,17 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
+from xfv_core.faces.crops import TEMPLATE
 from xfv_core.faces.regions import REGIONS, face_regions
 
-TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
 INDEX = {name: i for i, name in enumerate(REGIONS)}
 
 

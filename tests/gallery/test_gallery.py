@@ -109,9 +109,9 @@ def test_a_killed_run_goes_on_with_what_is_missing(
     with pytest.raises(GalleryBuildError, match="missing"):
         build_shards(verifier, plan, tmp_path, process=(1, 2))
         finish(verifier, plan, tmp_path)
-    heard: list[tuple[int, int]] = []
-    build_shards(verifier, plan, tmp_path, steps=lambda *done: heard.append(done))
-    assert heard == [(1, 2), (2, 2)]  # of three shards
+    reported: list[tuple[int, int]] = []
+    build_shards(verifier, plan, tmp_path, steps=lambda *done: reported.append(done))
+    assert reported == [(1, 2), (2, 2)]  # of three shards
     assert finish(verifier, plan, tmp_path).n_pairs == N
 
 
@@ -193,6 +193,28 @@ def test_other_weights_do_not_explain_the_verdicts_of_these(
 def test_a_damaged_gallery_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "gallery.json").write_text(text)
     with pytest.raises(GalleryError, match="damaged"):
+        _ = Gallery(tmp_path).info
+
+
+@pytest.mark.parametrize(
+    "about", ["", "{}", '{"unit": 1, "cost": {}, "fidelity": {}}', "NAN"], ids=repr
+)
+def test_a_damaged_map_is_refused_in_a_sentence(gallery: Gallery, about: str) -> None:
+    row = next(i for i in range(N) if gallery.stored(MODEL, i))
+    ((_, whole),) = gallery.stored(MODEL, row).items()
+    packed = pack_map(whole)
+    text = packed["about"].replace('"sd": ', '"sd": NaN, "was": ') if about == "NAN" else about
+    verdict, pair = gallery.verdict(MODEL, row), gallery.portraits(MODEL, row)
+    with pytest.raises(GalleryError, match="damaged"):
+        unpack_map({**packed, "about": text}, verdict, pair)
+    with pytest.raises(GalleryError, match="damaged"):
+        unpack_map({**packed, "a": packed["a"][:-1]}, verdict, pair)
+
+
+def test_an_older_gallery_is_to_be_built_again(folder: Path, tmp_path: Path) -> None:
+    info = {**json.loads((folder / "gallery.json").read_text()), "format": 0, "unknown": 1}
+    (tmp_path / "gallery.json").write_text(json.dumps(info))
+    with pytest.raises(GalleryError, match="another version"):
         _ = Gallery(tmp_path).info
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from xfv_core import Verifier
 from xfv_core.explain.parts import PartsFound
 from xfv_core.faces.regions import REGIONS
-from xfv_core.models.ecnet import Atlas
+from xfv_core.models.atlas import Atlas
 from xfv_core.training.export import BYTE_LIMIT
 from xfv_core.weights.hub import ROOT, read_pinned
 from xfv_core.weights.manifest import load_manifest

@@ -78,15 +78,15 @@ def test_strength_zero_gives_every_level_back_unchanged() -> None:
 def test_lightness_stays_whatever_the_value_and_the_strength(value: float, strength: float) -> None:
     steps = np.linspace(0, 255, 16).astype(np.uint8)
     photo = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)
-    drawn = blend(photo, np.full((64, 64), value, np.float32), 1.0, strength)
-    shift = np.abs(lightness(drawn) - lightness(photo))
+    coloured = blend(photo, np.full((64, 64), value, np.float32), 1.0, strength)
+    shift = np.abs(lightness(coloured) - lightness(photo))
     assert shift.mean() < 0.15
     assert np.quantile(shift, 0.99) < 1  # what rounding to 8 bits costs in the darkest pixels
 
 
 def test_a_neutral_map_at_full_strength_is_the_grey_photo(all_colours: NDArray[np.uint8]) -> None:
-    drawn = blend(all_colours, np.zeros((64, 64), np.float32), 1.0, 1.0)
-    assert np.array_equal(drawn.min(axis=-1), drawn.max(axis=-1))
+    coloured = blend(all_colours, np.zeros((64, 64), np.float32), 1.0, 1.0)
+    assert np.array_equal(coloured.min(axis=-1), coloured.max(axis=-1))
 
 
 def test_a_grey_photo_under_a_neutral_map_is_unchanged() -> None:
@@ -130,9 +130,9 @@ def test_strength_may_differ_from_pixel_to_pixel(all_colours: NDArray[np.uint8])
     values = np.ones((64, 64), np.float32)
     strength = np.zeros((64, 64), np.float32)
     strength[:, 32:] = 0.7
-    drawn = blend(all_colours, values, 1.0, strength)
-    assert np.array_equal(drawn[:, :32], all_colours[:, :32])
-    assert np.array_equal(drawn[:, 32:], blend(all_colours, values, 1.0, 0.7)[:, 32:])
+    coloured = blend(all_colours, values, 1.0, strength)
+    assert np.array_equal(coloured[:, :32], all_colours[:, :32])
+    assert np.array_equal(coloured[:, 32:], blend(all_colours, values, 1.0, 0.7)[:, 32:])
 
 
 def test_a_picture_larger_than_one_block_is_coloured_as_its_parts_are(examples) -> None:  # type: ignore[no-untyped-def]

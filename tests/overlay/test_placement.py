@@ -43,36 +43,36 @@ def test_a_blob_on_the_left_eye_of_the_crop_lands_on_the_left_eye_of_the_photo(
     matrix = similarity(scale, degrees, 0, 0)
     matrix[:, 2] = LEFT_EYE - matrix[:, :2] @ eye
     photo = np.full((400, 300, 3), GREY, np.uint8)
-    drawn = overlay_photo(photo, blob(*LEFT_EYE, 4.0, (112, 112)), matrix, 1.0, 1.0)
-    assert np.hypot(*(np.array(centre(greenness(drawn))) - eye)) < 0.5
+    coloured = overlay_photo(photo, blob(*LEFT_EYE, 4.0, (112, 112)), matrix, 1.0, 1.0)
+    assert np.hypot(*(np.array(centre(greenness(coloured))) - eye)) < 0.5
 
 
 def test_the_identity_lays_the_values_back_exactly() -> None:
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     values = rng.standard_normal((64, 64)).astype(np.float32)
-    drawn = overlay_photo(photo, values, similarity(1, 0, 0, 0), 1.0, 0.8)
-    assert np.array_equal(drawn, blend(photo, values, 1.0, 0.8))
+    coloured = overlay_photo(photo, values, similarity(1, 0, 0, 0), 1.0, 0.8)
+    assert np.array_equal(coloured, blend(photo, values, 1.0, 0.8))
 
 
 def test_the_edge_of_the_crop_fades_and_the_rest_of_the_photo_is_untouched() -> None:
     photo = np.full((120, 120, 3), GREY, np.uint8)
     values = np.ones((40, 40), np.float32)
-    drawn = overlay_photo(photo, values, similarity(1, 0, -40, -40), 1.0, 1.0)
-    profile = greenness(drawn)[60]
+    coloured = overlay_photo(photo, values, similarity(1, 0, -40, -40), 1.0, 1.0)
+    profile = greenness(coloured)[60]
     assert np.ptp(profile[40:80]) == 0  # the whole crop, up to its last pixel
     assert np.all(np.diff(profile[79:84]) < 0)  # 10 % of 40 pixels, and half a pixel
-    assert np.array_equal(drawn[:, 84:], photo[:, 84:])
-    assert np.array_equal(drawn[:36], photo[:36])
-    assert np.array_equal(drawn, drawn.transpose(1, 0, 2))
+    assert np.array_equal(coloured[:, 84:], photo[:, 84:])
+    assert np.array_equal(coloured[:36], photo[:36])
+    assert np.array_equal(coloured, coloured.transpose(1, 0, 2))
 
 
 def test_a_crop_that_hangs_over_the_photo_is_drawn_as_far_as_the_photo_goes() -> None:
     photo = np.full((50, 60, 3), GREY, np.uint8)
     values = blob(5, 5, 3, (112, 112))
-    drawn = overlay_photo(photo, values, similarity(1, 0, -50, -40), 1.0, 1.0)
-    assert drawn.shape == photo.shape
-    peak = np.unravel_index(greenness(drawn).argmax(), drawn.shape[:2])
+    coloured = overlay_photo(photo, values, similarity(1, 0, -50, -40), 1.0, 1.0)
+    assert coloured.shape == photo.shape
+    peak = np.unravel_index(greenness(coloured).argmax(), coloured.shape[:2])
     assert peak == (45, 55)
 
 
@@ -90,9 +90,9 @@ def test_the_photo_handed_in_is_not_written_to() -> None:
 
 def test_an_enlarged_crop_keeps_a_blob_in_its_place() -> None:
     crop = np.full((112, 112, 3), GREY, np.uint8)
-    drawn = overlay_crop(crop, blob(*LEFT_EYE, 4.0, (112, 112)), 1.0, 1.0, size=336)
-    assert drawn.shape == (336, 336, 3)
-    x, y = centre(greenness(drawn))  # pixel i of the crop covers pixels 3i to 3i + 2
+    coloured = overlay_crop(crop, blob(*LEFT_EYE, 4.0, (112, 112)), 1.0, 1.0, size=336)
+    assert coloured.shape == (336, 336, 3)
+    x, y = centre(greenness(coloured))  # pixel i of the crop covers pixels 3i to 3i + 2
     assert (x + 0.5) / 3 - 0.5 == pytest.approx(LEFT_EYE[0], abs=0.1)
     assert (y + 0.5) / 3 - 0.5 == pytest.approx(LEFT_EYE[1], abs=0.1)
 
@@ -100,8 +100,8 @@ def test_an_enlarged_crop_keeps_a_blob_in_its_place() -> None:
 def test_enlarging_a_green_patch_invents_no_pink_rim() -> None:
     values = np.zeros((16, 16), np.float32)
     values[4:8, 4:8] = 1
-    drawn = overlay_crop(np.full((16, 16, 3), GREY, np.uint8), values, 1.0, 1.0, size=128)
-    assert np.all(drawn[..., 1] >= drawn[..., 0])
+    coloured = overlay_crop(np.full((16, 16, 3), GREY, np.uint8), values, 1.0, 1.0, size=128)
+    assert np.all(coloured[..., 1] >= coloured[..., 0])
 
 
 def test_a_crop_finer_than_its_map_keeps_its_own_pixels() -> None:

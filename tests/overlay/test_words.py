@@ -7,18 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from xfv_core.explain.base import Cost, Maps
+from xfv_core.faces.crops import TEMPLATE
 from xfv_core.faces.regions import REGIONS, face_regions
 from xfv_core.overlay.words import describe
-
-TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
 
 
 def painted(**parts: float) -> NDArray[np.float32]:

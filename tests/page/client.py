@@ -82,10 +82,11 @@ class Client:
             changed.get(name, props.get("value")) for name, props in zip(names, found, strict=True)
         ]
 
-    def after(self, picked: tuple[str, Any], fn: str, *data: Any) -> httpx.Response:
+    def after(self, picked: tuple[Any, ...], fn: str, *data: Any) -> httpx.Response:
         """A callback in a session whose state another callback made."""
         session = secrets.token_hex(6)
-        self.event(picked[0], event_data=picked[1], session=session)
+        name, sent, *values = picked
+        self.event(name, *values, event_data=sent, session=session)
         return self.event(fn, *data, session=session)
 
     def compare(self, photo: Any, **changed: Any) -> httpx.Response:

@@ -147,7 +147,7 @@ def callbacks() -> dict[str, Ask]:
     """The page's own callbacks with what no widget sends."""
 
     def face(sent: Any) -> Ask:
-        return lambda c: c.select("chosen_face", {"index": sent, "value": ""})
+        return lambda c: c.event("chosen_face", c.photo, None, event_data={"index": sent})
 
     return {
         "a callback that does not exist": lambda c: c.event(10**6),
@@ -167,8 +167,8 @@ def callbacks() -> dict[str, Ask]:
         "no face": face(None),
         "face 2.5": face(2.5),
         "face 10^30": face(10**30),
-        "a click without data": lambda c: c.select("chosen_face", None),
-        "a click that is a number": lambda c: c.select("chosen_face", 7),
+        "a click without data": lambda c: c.event("chosen_face", c.photo, None, event_data=None),
+        "a click that is a number": lambda c: c.event("chosen_face", c.photo, None, event_data=7),
         "example 99": lambda c: c.select("example", {"index": 99, "value": ""}),
         "example -1": lambda c: c.select("example", {"index": -1, "value": ""}),
         "page x of the pairs": lambda c: c.select("turned_to", {"page": "x"}),
@@ -191,6 +191,8 @@ def callbacks() -> dict[str, Ask]:
         ),
         "colours of 900 %": lambda c: c.event("save", None, 900, "Face"),
         "colours of x %": lambda c: c.event("save", None, "x", "Face"),
+        "every method of nobody": lambda c: c.select("chosen_method", {"method": "nobody"}),
+        "a method that is no name": lambda c: c.select("chosen_method", {"method": [1]}),
         "a report about nobody": lambda c: c.event("report", *c.filled("report")),
         "a reference photo of the system": lambda c: c.event(
             "live_reference", at(path="/etc/passwd")
@@ -349,14 +351,18 @@ def harmless() -> dict[str, tuple[Ask, str]]:
         ),
         "maps without a verdict": (
             lambda c: c.event("explain_1", *c.of_pair("explain_1", c.photo)),
-            "once two faces are compared",
+            '["","","","",""]',
+        ),
+        "a question with markup for a key": (
+            lambda c: c.event("compare", "<b>", *c.of_pair("compare", c.photo)[1:]),
+            'data-pair=\\"0\\"',
         ),
         "a picture that is not the client's": (
             lambda c: c.event("save", {"maps": 1}, 50, "Face"), '"interactive":false',
         ),
         "face 100 of one": (
             lambda c: c.after(
-                ("chosen_face", {"index": 99, "value": ""}),
+                ("chosen_face", {"index": 99}, c.photo, None),
                 "compare", *c.of_pair("compare", c.photo),
             ), "There is no face 100 in this photo",
         ),

@@ -100,8 +100,8 @@ def test_the_explorer_fits_a_phone(open_page: Callable[..., Page]) -> None:
 def test_a_link_brings_settings_and_an_example_back(open_page: Callable[..., Page]) -> None:
     page = open_page(query="?model=sface&at=eer&why=fggb&detail=fast&example=4")
     expect(page.locator("#answer")).to_contain_text("Different people")
-    expect(page.get_by_role("tab", name="Gradients")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#maps .xfv-legend")).to_contain_text("gradient")
+    expect(page.get_by_role("radio", name="Gradients")).to_be_checked()
+    expect(page.locator("#scale .xfv-legend")).to_contain_text("gradient")
     expect(page.locator("#link button")).to_have_attribute(
         "data-link", "model=sface&at=eer&why=fggb&detail=fast&example=4"
     )
@@ -113,7 +113,7 @@ def test_a_link_brings_settings_and_an_example_back(open_page: Callable[..., Pag
 def test_a_link_to_nothing_is_an_empty_page(open_page: Callable[..., Page], query: str) -> None:
     page = open_page(query=query)
     expect(page.locator("#answer")).to_contain_text("Drop two faces")
-    expect(page.get_by_role("tab", name="Occlusion")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("radio", name="Occlusion", include_hidden=True)).to_be_checked()
 
 
 def test_a_link_never_holds_a_photo_of_the_visitor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
-from gradio import route_utils
+from gradio import networking, route_utils
 from gradio.state_holder import SessionState, StateHolder
 
 from page.server import gradio_patches
@@ -83,6 +84,12 @@ def test_an_event_whose_answer_cannot_be_addressed_does_not_wait(echo: Page) -> 
     )
     with pytest.raises(httpx.InvalidURL):
         run(echo._queue.push(None, request, None))  # type: ignore[arg-type]
+
+
+def test_a_server_that_is_slow_to_answer_itself_does_not_end() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        assert networking.url_ok(f"http://127.0.0.1:{silent.getsockname()[1]}/")
 
 
 def test_answers_are_kept_where_they_can_be_forgotten(echo: Page) -> None:

@@ -23,7 +23,7 @@ from page.html.words import limits
 from xfv_core import Verdict
 from xfv_core.confidence import Calibration
 from xfv_core.explain.fidelity import Fidelity
-from xfv_core.models.ecnet import Atlas, Channel
+from xfv_core.models.atlas import Atlas, Channel
 from xfv_core.weights.figures import Figures
 from xfv_core.weights.manifest import (
     Manifest,

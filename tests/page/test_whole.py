@@ -36,18 +36,24 @@ def tabs_of(page: Blocks) -> list[str]:
     return [block.label for block in page.blocks.values() if block.get_block_name() == "tabitem"]
 
 
-def test_with_every_model_there_is_every_tab() -> None:
-    titles = [method.title for method in methods().values()]
-    assert tabs_of(build()) == ["Two photos", *titles, "Live camera", "Explorer", "Models"]
+def methods_of(page: Blocks) -> list[str]:
+    (switch,) = (each for each in page.blocks.values() if each.elem_id == "method")
+    return [title for title, _ in switch.choices]
 
 
-def test_with_the_default_model_alone_there_are_no_tabs_for_patches_parts_or_camera(
+def test_with_every_model_there_is_every_tab_and_method() -> None:
+    page = build()
+    assert tabs_of(page) == ["Two photos", "Live camera", "Explorer", "Models"]
+    assert methods_of(page) == [method.title for method in methods().values()]
+
+
+def test_with_the_default_model_alone_there_is_no_camera_and_neither_patches_nor_parts(
     with_models: Callable[..., None],
 ) -> None:
     with_models("sface")
-    tabs = tabs_of(build())
-    assert "Occlusion" in tabs and "Explorer" in tabs
-    assert not {"Patches", "Parts", "Live camera"} & set(tabs)
+    page = build()
+    assert tabs_of(page) == ["Two photos", "Explorer", "Models"]
+    assert methods_of(page) == ["Occlusion", "Gradients"]
 
 
 def test_without_a_model_that_a_gallery_was_computed_for_there_is_no_explorer(
@@ -61,7 +67,7 @@ def test_a_second_part_network_needs_no_picture_of_its_channels(
     with_models: Callable[..., None],
 ) -> None:
     with_models("sface", "ecnet", another="ecnet")
-    assert "Parts" in tabs_of(build())
+    assert "Parts" in methods_of(build())
 
 
 def test_what_the_verifier_remembers_goes_when_the_uploads_go() -> None:

@@ -1,4 +1,4 @@
-"""On ZeroGPU maps are drawn in another process; a stand-in lends nothing but pickles as it does."""
+"""On ZeroGPU another process computes maps; a stand-in lends nothing but pickles as it does."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ def card() -> hf.SpaceCard:
 
 def test_research_and_tests_stay_at_home() -> None:
     files = space_files()
-    rooms = {path.split("/")[0] for path in files}
-    assert rooms == {
+    folders = {path.split("/")[0] for path in files}
+    assert folders == {
         "CHANGELOG.md", "CITATION.cff", "DATA.md", "LICENSE", "README.md", "RESULTS.md",
         "SECURITY.md", "app.py", "docs", "examples", "page", "requirements.txt", "results",
         "weights.json", "xfv_core",

@@ -502,21 +502,21 @@ def test_a_download_stopped_by_progress_goes_on_for_the_next_to_ask(
 
 
 def test_a_body_begun_anew_is_no_progress() -> None:
-    heard: list[int] = []
-    with reporting_bar(heard.append)(total=9, initial=0, unit="B", name="x", desc="y") as bar:
+    reported: list[int] = []
+    with reporting_bar(reported.append)(total=9, initial=0, unit="B", name="x", desc="y") as bar:
         for step in (4, 2, -6, 4, 2, 1):
             bar.update(step)
-    assert heard == [4, 6, 7]
+    assert reported == [4, 6, 7]
 
 
 def test_the_bars_of_xet_report_what_arrives_and_what_is_written() -> None:
-    heard: list[int] = []
+    reported: list[int] = []
     with XetDownloadProgressReporter(
         reconstruction_desc="written",
         total=9,
         log_level=0,
         name="huggingface_hub.xet_get",
-        tqdm_class=reporting_bar(heard.append),
+        tqdm_class=reporting_bar(reported.append),
     ) as reporter:
         for received, written in ((5, 0), (5, 0), (9, 4), (9, 9)):
             reporter.update_progress(
@@ -528,7 +528,7 @@ def test_the_bars_of_xet_report_what_arrives_and_what_is_written() -> None:
                     total_transfer_bytes_completion_rate=1.0,
                 )
             )
-    assert heard == [5, 4, 9, 9]
+    assert reported == [5, 4, 9, 9]
 
 
 def test_downloads_at_once_share_one_transfer(hub: HubServer, load: Any) -> None:

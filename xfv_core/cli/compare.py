@@ -17,6 +17,8 @@ from xfv_core.cli.options import (
     Json,
     OutputError,
     Point,
+    Prior,
+    Threshold,
     output,
 )
 from xfv_core.errors import XfvError
@@ -36,18 +38,27 @@ def verify(
     at: Point = POINT,
     face_a: FaceA = 1,
     face_b: FaceB = 1,
+    threshold: Threshold = None,
+    prior: Prior = None,
     as_json: Json = False,
 ) -> None:
     """Are the faces in photos A and B the same person?"""
     from xfv_core import Verifier
+    from xfv_core.results import percent
 
     verdict = Verifier().verify(
-        a, b, model=model, operating_point=at, pick=(face_a - 1, face_b - 1)
+        a, b, model=model, operating_point=at, threshold=threshold, pick=(face_a - 1, face_b - 1)
     )
+    moved = None if prior is None else verdict.at_prior(prior)
     if as_json:
-        typer.echo(json.dumps(asdict(verdict), indent=2))
+        at_prior = {} if prior is None else {"at_prior": {"prior": prior, "probability": moved}}
+        typer.echo(json.dumps(asdict(verdict) | at_prior, indent=2))
     else:
         typer.echo(verdict.sentence)
+        if verdict.bar_words:
+            typer.echo(verdict.bar_words)
+        if moved is not None:
+            typer.echo(f"P(same person) at a prior of {prior:g}: {percent(moved)}.")
         _say_notes(verdict)
 
 

@@ -22,6 +22,10 @@ def gallery_build(
     images: Annotated[Path | None, typer.Option(help="Where the photos are.")] = None,
     aligned: Aligned = False,
     model: Models = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose maps are stored; repeatable. Without: those the page offers."),
+    ] = None,
     name: Annotated[str, typer.Option(help="What the page calls the pairs.")] = "",
     sample: Annotated[int, typer.Option(help="Pairs with maps besides all errors.")] = 100,
     seed: Seed = 0,
@@ -41,7 +45,10 @@ def gallery_build(
             pair_set = pair_set.having(photos)
     pair_set = replace(pair_set, name=name or pair_set.name)
     verifier = Verifier()
-    plan = Plan(pair_set, store, aligned, model or ["sface"], sample=sample, seed=seed)
+    plan = Plan(
+        pair_set, store, aligned, model or [verifier.manifest.default], method or (),
+        sample=sample, seed=seed,
+    )  # fmt: skip
     if over_processes(functools.partial(build_shards, verifier, plan, out), "shard"):
         typer.echo(finish(verifier, plan, out).to_json())
 

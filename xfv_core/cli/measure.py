@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from xfv_core import Verifier
+    from xfv_core.confidence import Calibration
+    from xfv_core.evaluation.data.pairs import PairSet
+
 app = typer.Typer()
 Images = Annotated[Path | None, typer.Option(help="Where the photos are.")]
 
@@ -40,6 +45,17 @@ def calibrate(
     images: Annotated[Path | None, typer.Option(help="Folder or tar of aligned crops.")] = None,
     photos: Annotated[Path | None, typer.Option(help="Folder or tar of whole photos.")] = None,
     dataset: Annotated[str | None, typer.Option(help="What the page calls the pairs.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of faces_train-*.tar: fit a probability that takes measures."),
+    ] = None,
+    people: Annotated[
+        str, typer.Option(help="Whom the network has not been trained on, 8:0,1,2: label mod 8.")
+    ] = "",
+    held: Annotated[str, typer.Option(help="Whom nothing is fitted on, as --people.")] = "8:7",
+    keep_curve: Annotated[
+        bool, typer.Option("--keep-curve", help="With --data: keep the curve that takes none.")
+    ] = False,
     partial: Partial = False,
     manifest: Manifest = None,
 ) -> None:
@@ -54,17 +70,50 @@ def calibrate(
 
     verifier = Verifier(manifest=load_manifest(manifest))
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
-    calibration = calibrate_model(
-        verifier.model(model),
-        pair_set,
-        images=images,
-        photos=photos or (pair_set.root if pairs == "lfw" else None),
-        crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
-        partial=partial,
-        dataset=dataset,
+    known = verifier.manifest.card(model).whole_calibration
+    calibration = (
+        known
+        if keep_curve and known
+        else calibrate_model(
+            verifier.model(model),
+            pair_set,
+            images=images,
+            photos=photos or (pair_set.root if pairs == "lfw" else None),
+            crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
+            partial=partial,
+            dataset=dataset,
+        )
     )
+    if data:
+        calibration = _with_measures(verifier, model, calibration, pair_set, images, data,
+                                     (people, held), manifest)  # fmt: skip
     keep_calibration(model, calibration, manifest)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
+
+
+def _with_measures(
+    verifier: Verifier,
+    model: str,
+    calibration: Calibration,
+    pairs: PairSet,
+    images: Path | None,
+    data: Path,
+    who: tuple[str, str],
+    manifest: Path | None,
+) -> Calibration:
+    """The calibration with a conditional curve; its cohort goes beside the weights."""
+    from xfv_core.evaluation.verdicts.conditional import calibrate_pairs, people_of
+    from xfv_core.evaluation.verdicts.research import ResearchPhotos
+    from xfv_core.weights.manifest import keep_cohort
+
+    if images is None:
+        raise XfvError("--data needs --images: the aligned crops of the pairs.")
+    people, held = map(people_of, who)
+    curve, cohort = calibrate_pairs(
+        verifier.model(model), ResearchPhotos.read(data), pairs, images, people, held
+    )
+    keep_cohort(model, cohort.to_bytes(), manifest)
+    return replace(calibration, conditional=curve)
 
 
 @app.command()
@@ -85,13 +134,15 @@ def evaluate(
     Sets with folds are judged at the threshold of the other folds, other sets at the model's
     calibrated one.
     """
-    if aligned and images is None and Path(pairs).suffix.lower() != ".bin":
+    if aligned and images is None and Path(pairs).suffix.lower() not in (".bin", ".csv"):
         raise XfvError("--aligned needs --images: the folder or tar in which the crops are.")
     from xfv_core import Verifier
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.maps.study import head, versions
     from xfv_core.evaluation.verdicts.calibration import SERVED, middle_square
-    from xfv_core.evaluation.verdicts.verification import PROTOCOL, evaluate_model
+    from xfv_core.evaluation.verdicts.evaluate import evaluate_model
+    from xfv_core.evaluation.verdicts.verification import PROTOCOL
+    from xfv_core.faces import align
     from xfv_core.weights.figures import keep_figures
     from xfv_core.weights.manifest import load_manifest
 
@@ -103,6 +154,10 @@ def evaluate(
             return middle_square(photo, middle, card.input.size)
         return verifier.central_crop(photo, model).pixels
 
+    def look(photo: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        seen, face, crop = verifier.central_face(photo, model)
+        return crop.pixels, align(seen.pixels, face.landmarks).pixels
+
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     table = evaluate_model(
         verifier.model(model),
@@ -110,6 +165,8 @@ def evaluate(
         images or pair_set.root,
         crop_photo=None if aligned else crop,
         calibration=verifier.calibration(model),
+        cohort=verifier.cohort(model),
+        look=None if middle else look,
         partial=partial,
         path="middle" if middle else SERVED,
     )
@@ -131,7 +188,8 @@ def evaluate(
 def _summary(table: dict[str, Any]) -> dict[str, Any]:
     """What results/models keeps of an evaluation."""
     kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
-            "additivity_error")  # fmt: skip
+            "additivity_error", "rule", "measures", "probability", "fmr", "fmr_interval", "fnmr",
+            "fnmr_interval")  # fmt: skip
     row = {key: table[key] for key in kept if key in table}
     return {**row, "lost": len(table["lost"]), "folds": len(table["fold_thresholds"])}
 
@@ -151,7 +209,7 @@ def parts(
     photos: Annotated[Path, typer.Option(help="Folder or tar of 250 px LFW photos.")],
     model: Model = "ecnet",
     people: Annotated[int, typer.Option(help="holdout_people of its training config.")] = 12,
-    n: Annotated[int, typer.Option(help="LFW photos, drawn by the seed.")] = 1000,
+    n: Annotated[int, typer.Option(help="LFW photos, sampled by the seed.")] = 1000,
     seed: Seed = 0,
     store: Store = False,
     atlas: Annotated[
@@ -196,7 +254,7 @@ def parts(
 def groups(
     data: Annotated[Path, typer.Option(help="Folder with faces_train.csv and its shards.")],
     model: Model = MODEL,
-    n: Annotated[int, typer.Option("--n", help="Photos of each group, drawn by the seed.")] = 400,
+    n: Annotated[int, typer.Option("--n", help="Photos of each group, sampled by the seed.")] = 400,
     seed: Seed = 0,
     store: Store = False,
 ) -> None:
@@ -209,8 +267,13 @@ def groups(
     calibration = verifier.calibration(model)
     if calibration is None:
         raise XfvError(f"{model} has no threshold: run the calibrate command first.")
-    points = {name: calibration.point(name).threshold for name in ("balanced", "fmr_1e-3")}
-    cells = by_group.measure_groups(verifier.model(model), data, points, most=n, seed=seed)
+    rules = ("balanced", "fmr_1e-3")
+    points = {name: calibration.point(name).threshold for name in rules}
+    cohort, curve = verifier.cohort(model), calibration.conditional
+    judge = by_group.by_curve(curve, rules) if curve and cohort else by_group.by_thresholds(points)
+    cells = by_group.measure_groups(
+        verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort
+    )
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip
     if store:

@@ -44,6 +44,14 @@ def output(*endings: str) -> Callable[[Path | None], Path | None]:
 Model = Annotated[str, typer.Option(help="Registry name; see the models command.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Registry name; repeatable.")]
 Point = Annotated[str, typer.Option("--at", help="Operating point: balanced, best_accuracy, …")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(min=-1, max=1, help="A similarity that decides instead of the operating point."),
+]
+Prior = Annotated[
+    float | None,
+    typer.Option(min=1e-9, max=1 - 1e-9, help="P(same person) before the photos are seen."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Manifest = Annotated[Path | None, typer.Option("--manifest", help="Another weights.json.")]
 FaceA = Annotated[int, typer.Option(min=1, help="Which face of photo A, 1 the largest.")]
@@ -64,7 +72,7 @@ Methods = Annotated[
 ]
 Which = Literal["genuine", "impostor", "both"]
 On = Annotated[Which, typer.Option(help="Which pairs.")]
-Count = Annotated[int, typer.Option("--n", help="Pairs, drawn by the seed.")]
+Count = Annotated[int, typer.Option("--n", help="Pairs, sampled by the seed.")]
 Rows = Annotated[Path, typer.Option("--out", help="Folder of rows; the same resumes.")]
 Result = Annotated[
     Path | None,

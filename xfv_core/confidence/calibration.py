@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xfv_core.confidence.conditional import PairCurve
 from xfv_core.confidence.curves import (
     CURVES,
     CalibrationError,
@@ -74,7 +75,8 @@ class Calibration:
     what was measured has been read too, ``comparison`` holds the scores of every curve tried and of
     the two references; ``paths`` those of this curve per way of cropping (a key of ``CROPS``),
     ``fitted_on`` being one of them; ``degraded`` those per kind of degraded copy. All with the
-    scored fold held out.
+    scored fold held out. ``conditional``: the curve that also takes measures of both photos, and
+    is used where they are known.
     """
 
     curve: str
@@ -93,6 +95,7 @@ class Calibration:
     comparison: Mapping[str, Scores] = field(default_factory=dict)
     paths: Mapping[str, Scores] = field(default_factory=dict)
     degraded: Mapping[str, Scores] = field(default_factory=dict)
+    conditional: PairCurve | None = None
     __pydantic_config__ = STRICT  # how JSON is read into it, and into what it is made of
 
     def __post_init__(self) -> None:

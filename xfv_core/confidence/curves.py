@@ -15,7 +15,6 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import curve_fit, least_squares, minimize
 from scipy.special import expit
 
 from xfv_core.errors import XfvError
@@ -77,6 +76,8 @@ class XFaceCurve:
         start = (0.99, 20.0, grid_threshold(similarities, labels), 0.001)
         box = ((0.55, 1e-3, 0.0, 0.0), (1.0, 1e3, 2.0, 0.45))
         scale = (0.01, 10.0, 0.1, 0.01)
+        from scipy.optimize import least_squares  # slow to import, and only fits need it
+
         found = least_squares(
             residuals, np.clip(start, *box), bounds=box, x_scale=scale, xtol=1e-12, ftol=1e-12
         )
@@ -118,6 +119,8 @@ class PlattCurve:
 
         rising = ((1e-3, None), (None, None))
         tight = {"ftol": 1e-15, "gtol": 1e-10}
+        from scipy.optimize import minimize
+
         found = minimize(
             loss, (1.0, 0.0), jac=True, method="L-BFGS-B", bounds=rising, options=tight
         )
@@ -133,6 +136,8 @@ CURVES: Mapping[str, type[XFaceCurve] | type[PlattCurve]] = MappingProxyType(
 
 def raw_xface(similarities: Floats, labels: Labels) -> Predictor:
     """The paper's own recipe, unconstrained and with every bin counting the same: a reference."""
+    from scipy.optimize import curve_fit
+
     d, r, mass = posterior(similarities, labels)
     threshold = grid_threshold(similarities, labels)
     r = np.where(mass > 0, r, d < threshold)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
-from scipy.stats import binomtest
 
 from xfv_core.confidence.curves import CalibrationError, Floats, Labels
 
@@ -112,7 +111,10 @@ def score(p: Floats, labels: Labels, seed: int = 0) -> Scores:
     )
 
 
-def at_prior(p: Floats, prior: float) -> Floats:
+P = TypeVar("P", float, Floats)
+
+
+def at_prior(p: P, prior: float) -> P:
     """A probability at equal priors, moved to ``prior`` = P(same) before the photos are seen."""
     return p * prior / (p * prior + (1 - p) * (1 - prior))
 
@@ -156,6 +158,8 @@ def fmr_threshold(rates: ErrorRates, target: float) -> float:
 
 def wilson(errors: int, n: int) -> Interval:
     """The 95 % Wilson interval of a rate of ``errors`` in ``n``."""
+    from scipy.stats import binomtest  # slow to import, and no verdict needs it
+
     interval = binomtest(errors, n).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 

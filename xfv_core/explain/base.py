@@ -194,9 +194,9 @@ class Method(ABC):
         threshold: float = 0.0,
         steps: Steps | None = None,
     ) -> Iterator[Maps]:
-        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; the seconds of whoever takes them, and of
-        ``steps``, are not in their cost. MethodError for a network that it does not fit, and where
-        it makes no maps."""
+        """Maps of ``a`` and ``b``, (3,S,S) RGB in [0,1]; their cost leaves out the seconds that the
+        caller and ``steps`` take. MethodError for a network that it does not fit, and where it
+        makes no maps."""
         if not self.fits(model):
             raise MethodError(self.unfit.format(model=model.name))
         work = _Work(steps)

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from xfv_core.errors import XfvError
@@ -202,6 +201,8 @@ def agreement(first: SignedMaps, second: SignedMaps) -> float | None:
         raise FidelityError(
             "Only maps of the same crop can be compared; choose one model for both."
         )
+    from scipy.stats import spearmanr  # slow to import, and no verdict needs it
+
     sides = [(first.a, second.a), (first.b, second.b)]
     if any(np.ptp(values) == 0 for side in sides for values in side):
         return None
@@ -228,8 +229,8 @@ def cell_of(side: int, cells: int = CELLS) -> NDArray[np.int64]:
 def ranks(values: Array, seed: int) -> NDArray[np.int64]:
     """(…,H,W) -> same shape, 0 for the highest value; equal values in a random order."""
     flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
-    lots = np.random.default_rng(seed).random(flat.shape)
-    order = np.lexsort((lots, -flat), axis=-1)
+    ties = np.random.default_rng(seed).random(flat.shape)
+    order = np.lexsort((ties, -flat), axis=-1)
     return np.argsort(order, axis=-1).reshape(values.shape)
 
 

@@ -27,8 +27,8 @@ from xfv_core.explain.base import Method, Reading, Steps, Values, distance
 from xfv_core.explain.registry import register
 from xfv_core.explain.words import SPOKEN, listed
 from xfv_core.faces.regions import REGIONS
+from xfv_core.models.atlas import Atlas
 from xfv_core.models.base import FindsParts
-from xfv_core.models.ecnet import Atlas
 
 LEAST = 0.005  # of similarity: less rounds to nothing
 OTHER = "no single part"

@@ -124,10 +124,10 @@ def _warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> 
     samples = np.array([[1 / fine, 0, -0.5], [0, 1 / fine, -0.5], [0, 0, 1]])
     blocks = np.array([[1, 0, 0.5 - low[0]], [0, 1, 0.5 - low[1]], [0, 0, block]]) / block
     affine = (blocks @ to_photo @ samples)[:2].ravel().tolist()
-    drawn = part.transform(
+    resampled = part.transform(
         (size * fine, size * fine), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC
     )
-    return np.array(drawn.reduce(fine))
+    return np.array(resampled.reduce(fine))
 
 
 def _region(

@@ -64,11 +64,11 @@ def once_each(*looks: Sequence[Face]) -> list[Face]:
     """
     faces: list[Face] = []
     for face in (face for look in looks for face in look):
-        twin = next((i for i, known in enumerate(faces) if overlap(known, face) > 0.3), None)
-        if twin is None:
+        double = next((i for i, known in enumerate(faces) if overlap(known, face) > 0.3), None)
+        if double is None:
             faces.append(face)
-        elif faces[twin].probability < min(SURE, face.probability):
-            faces[twin] = face
+        elif faces[double].probability < min(SURE, face.probability):
+            faces[double] = face
     around = [face for face in faces if not _disproved(face, faces)]
     return [face for face in around if not any(_inside(face, other) for other in around)]
 

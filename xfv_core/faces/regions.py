@@ -1,4 +1,4 @@
-"""Eight face regions and the background, drawn from five landmarks alone.
+"""Eight face regions and the background, derived from five landmarks alone.
 
 The regions are those of the part metrics: eyes, brows and forehead, nose, cheeks, mouth, chin.
 Nobody labelled them; they are fixed shapes in a frame that the landmarks span, so they turn,

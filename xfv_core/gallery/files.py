@@ -15,6 +15,7 @@ from xfv_core.errors import XfvError
 from xfv_core.explain import Cost, Maps
 from xfv_core.explain.fidelity import Fidelity
 from xfv_core.results import Explanation, Pair, Verdict, explanation_of, plain
+from xfv_core.strict_json import STRICT, JsonError, build, parse
 
 FORMAT = 1
 INFO = "gallery.json"
@@ -57,6 +58,7 @@ class ModelResults:
     operating_point: str
     threshold: float
     sha256: str
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Info:
     models: Mapping[str, ModelResults]
     lost: tuple[str, ...] = ()
     format: int = FORMAT
+    __pydantic_config__ = STRICT
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -80,18 +83,26 @@ class Info:
     def from_json(cls, text: str) -> Info:
         """Raises GalleryError for what is none."""
         try:
-            values = json.loads(text)
-            models = {
-                name: ModelResults(**{**found, "methods": tuple(found["methods"])})
-                for name, found in values["models"].items()
-            }
-            info = cls(**{**values, "models": models, "lost": tuple(values["lost"])})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise GalleryError(f"{INFO} is damaged: build the gallery again.") from error
+            values = parse(text)
+            if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+                raise GalleryError(f"{INFO} is of another version: build the gallery again.")
+            info = build(cls, values)
+        except JsonError as error:
+            raise GalleryError(f"{INFO} is damaged, build the gallery again: {error}") from error
         files = [f for m in info.models.values() for f in (m.photos, m.pairs)]
-        if info.format != FORMAT or any(Path(f).name != f for f in files):
-            raise GalleryError(f"{INFO} is of another version: build the gallery again.")
+        if any(Path(f).name != f for f in files):
+            raise GalleryError(f"{INFO} names files elsewhere: build the gallery again.")
         return info
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a stored map says of itself; ``fidelity``: the fields of a Fidelity."""
+
+    unit: str
+    cost: Cost
+    fidelity: Mapping[str, bool | int | float | str | list[float]]
+    __pydantic_config__ = STRICT
 
 
 def pack_map(explanation: Explanation) -> dict[str, Any]:
@@ -108,15 +119,19 @@ def pack_map(explanation: Explanation) -> dict[str, Any]:
 
 
 def unpack_map(row: Mapping[str, Any], verdict: Verdict, pair: Pair) -> Explanation:
-    """``pack_map`` backwards, to within half a step."""
-    about = json.loads(row["about"])
-    judged: dict[str, Any] = {
-        k: np.array(v) if isinstance(v, list) else v for k, v in about["fidelity"].items()
-    }
+    """``pack_map`` backwards, to within half a step; GalleryError for a row that is damaged."""
     shape, step = pair[0].crop.pixels.shape[:2], np.float32(row["peak"] / LEVELS)
-    a, b = (np.frombuffer(row[side], np.int8).reshape(shape) * step for side in ("a", "b"))
-    maps = Maps(a, b, row["method"], verdict.model, Cost(**about["cost"]), unit=about["unit"])
-    return explanation_of(verdict, maps, pair, Fidelity(**judged))
+    try:
+        about = build(_About, parse(row["about"]))
+        judged: dict[str, Any] = {
+            k: np.array(v) if isinstance(v, list) else v for k, v in about.fidelity.items()
+        }
+        fidelity = Fidelity(**judged)
+        a, b = (np.frombuffer(row[side], np.int8).reshape(shape) * step for side in ("a", "b"))
+    except (JsonError, TypeError, ValueError) as error:
+        raise GalleryError(f"A map is damaged, build the gallery again: {error}") from error
+    maps = Maps(a, b, row["method"], verdict.model, about.cost, unit=about.unit)
+    return explanation_of(verdict, maps, pair, fidelity)
 
 
 def fidelity_column(method: str) -> str:

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from xfv_core.models.ecnet import Atlas
-    from xfv_core.models.rrf import PatchScores
+    from xfv_core.models.atlas import Atlas
     from xfv_core.weights.manifest import ModelCard
 
 _F = TypeVar("_F", bound="FaceModel")
@@ -181,6 +180,20 @@ class PatchGeometry(NamedTuple):
     grid: int
 
 
+@dataclass(frozen=True, eq=False)
+class PatchScores:
+    """What each patch adds to the similarity.
+
+    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
+    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
+    """
+
+    a: Tensor
+    b: Tensor
+    k: Tensor
+    similarity: Tensor
+
+
 @runtime_checkable
 class SumsOverPatches(Protocol):
     """A network whose similarity is a sum of what each patch adds."""
@@ -191,6 +204,18 @@ class SumsOverPatches(Protocol):
 
     def geometry(self) -> PatchGeometry:
         """Where the patches lie."""
+        ...
+
+
+@runtime_checkable
+class HasRaw(Protocol):
+    """A network whose embedding has a length before it is made 1, which tells how much of a face
+    there is in a photo."""
+
+    device: torch.device
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,S,S) RGB in [0,1] -> (B,D) float32; normalised it is the embedding."""
         ...
 
 
@@ -254,11 +279,21 @@ def embed_all(model: FaceEmbedder, x: Tensor, *, fast: bool = True) -> Tensor:
 
     ``fast`` allows bfloat16; similarities then err by up to 0.003, so verdicts use ``fast=False``.
     """
-    device = model.device
+    return _in_batches(model.embed, model.device, x, fast)
+
+
+def raw_all(model: HasRaw, x: Tensor, *, fast: bool = True) -> Tensor:
+    """``embed_all`` before normalising, (N,D) float32, for a network that has ``raw``."""
+    return _in_batches(model.raw, model.device, x, fast)
+
+
+def _in_batches(
+    embed: Callable[[Tensor], Tensor], device: torch.device, x: Tensor, fast: bool
+) -> Tensor:
     if passes := _counting.get():
         passes.count += len(x)
     with torch.inference_mode(), fast_arithmetic(device, wanted=fast):
-        return torch.cat([model.embed(p.to(device)) for p in x.split(batch_size(device))])
+        return torch.cat([embed(p.to(device)) for p in x.split(batch_size(device))])
 
 
 _architectures: dict[str, type[FaceModel]] = {}

@@ -10,15 +10,14 @@ does not know.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xfv_core.models.atlas import Atlas
 from xfv_core.models.base import Chain, Residual, register
 from xfv_core.models.blocks import (
     INPUT_SCALE,
@@ -28,17 +27,13 @@ from xfv_core.models.blocks import (
     TrainedModel,
     conv_block,
 )
-from xfv_core.strict_json import STRICT, Positive, build, parse, pretty
+from xfv_core.strict_json import Positive
 from xfv_core.weights.hub import read_pinned
 
 if TYPE_CHECKING:
     from xfv_core.weights.manifest import ModelCard
 
 INPUT_SIZE = 112
-FIRES = 0.25  # of its level: a channel with a lower peak is silent
-ATLAS_COLUMNS = 12  # tiles to a row of the picture of all channels
-TINY = 1e-6
-MOSTLY = 0.5  # purity from which a channel goes by its part's name
 
 
 @dataclass(frozen=True)
@@ -60,73 +55,6 @@ class ECConfig(NetConfig):
     head: Positive
     local: Positive
     dim: Positive
-
-
-@dataclass(frozen=True)
-class Channel:
-    """What was measured of one channel on many faces (``evaluation/parts.py``).
-
-    Attributes
-    ----------
-    part : the face region it finds.    live : fires on at least a fifth of the faces.
-    fires : share of the faces it fires on.
-    purity : share of those on which its peak lies in its part.
-    spread : standard deviation of its peak on the face, over the distance between the eyes.
-    single : share of its maps without a second peak of half the height.
-    place : (x, y) of its mean peak on the 112 px template.
-    level : 95th percentile of its peaks, by which activations of channels are made comparable.
-    """
-
-    part: str
-    live: bool
-    fires: float
-    purity: float
-    spread: float
-    single: float
-    place: tuple[float, float]
-    level: float
-
-
-@dataclass(frozen=True)
-class Atlas:
-    """What each channel finds, and how weakly a part may show before it counts as hidden.
-
-    ``hidden_below``: part -> visibility, see :meth:`visibility`.
-    """
-
-    channels: tuple[Channel, ...]
-    hidden_below: Mapping[str, float]
-    __pydantic_config__ = STRICT
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Atlas:
-        """Inverse of ``to_json``; JsonError, one sentence, for anything else."""
-        return build(cls, parse(data.decode("utf-8", "replace")))
-
-    def to_json(self) -> bytes:
-        """The file beside the weights that the manifest pins."""
-        return pretty(asdict(self)).encode("utf-8")
-
-    def named(self, part: str) -> list[int]:
-        """The channels that find this part and little else."""
-        rows = enumerate(self.channels)
-        return [i for i, c in rows if c.live and c.part == part and c.purity >= MOSTLY]
-
-    @property
-    def unnamed(self) -> list[int]:
-        """The channels that belong to no part."""
-        rows = enumerate(self.channels)
-        return [i for i, c in rows if not (c.live and c.purity >= MOSTLY)]
-
-    def visibility(self, part: str, heights: NDArray[np.floating]) -> float:
-        """Mean of peak / level over the part's channels, over that of all others; ``heights`` (C,).
-
-        Set against the rest of the face, because a blurred photo makes every channel faint.
-        """
-        levels = np.array([max(channel.level, TINY) for channel in self.channels])
-        shown = heights / levels
-        own = np.isin(np.arange(len(shown)), self.named(part))
-        return float(shown[own].mean() / max(float(shown[~own].mean()), TINY))
 
 
 class ECEncoder(nn.Module):
@@ -188,12 +116,19 @@ class ECNet(TrainedModel):
 
     def embed_maps(self, maps: Tensor) -> Tensor:
         """Maps (B,C,14,14) -> (B,D) float32, L2-normalised."""
+        return functional.normalize(self._joined(maps), dim=1)
+
+    def _joined(self, maps: Tensor) -> Tensor:
         h = self.narrow(self.look(maps)).flatten(1)  # (B, local·49)
-        return functional.normalize(self.join(h).float(), dim=1)
+        return self.join(h).float()  # type: ignore[no-any-return]
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
         return self.embed_maps(self.maps(x))
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32, not normalised."""
+        return self._joined(self.maps(x))
 
     def chain(self) -> Chain:
         net, layers = self.for_inference(), list[nn.Module]()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
-from xfv_core.models.base import Chain, Offset, PatchGeometry, Regions, register
+from xfv_core.models.base import Chain, Offset, PatchGeometry, PatchScores, Regions, register
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
@@ -55,20 +55,6 @@ class PatchConfig(NetConfig):
     hidden: Positive
     local: Positive
     dim: Positive
-
-
-@dataclass(frozen=True, eq=False)
-class PatchScores:
-    """What each patch adds to the similarity.
-
-    ``a`` and ``b``: (...,N), each sums to ``similarity`` (...,); ``k``: (...,N,N), k_ij is what the
-    match of patch i of A with patch j of B adds, so its row sums are ``a``, its column sums ``b``.
-    """
-
-    a: Tensor
-    b: Tensor
-    k: Tensor
-    similarity: Tensor
 
 
 class PatchEncoder(nn.Module):
@@ -124,7 +110,11 @@ class PatchFaceModel(TrainedModel):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
-        return functional.normalize(self.mean_feature(x).float(), dim=1)
+        return functional.normalize(self.raw(x), dim=1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,D) float32 along the embedding; its length is |ā|."""
+        return self.mean_feature(x).float()
 
     def chain(self) -> Chain:
         weight = self.maps.detach().permute(2, 1, 0).flatten(1) / self.patch_count  # (D, local·N)
@@ -209,6 +199,12 @@ class RegionNet(RRFNet):
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,N·D) float32, L2-normalised."""
         return self._weighted(self.patch_features(x)).flatten(1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """The embedding, (B,N·D), times the mean length of the region features, by weight."""
+        features = self.patch_features(x).float()  # (B, N, D)
+        length = (features.norm(dim=2) * self.region_weights).sum(1, keepdim=True)  # (B, 1)
+        return self._weighted(features).flatten(1) * length
 
     def chain(self) -> Chain:
         encoder = self.for_inference().encoder

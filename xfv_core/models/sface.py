@@ -53,11 +53,15 @@ class SFace(FaceModel):
         self.head = nn.Linear(width * 7 * 7, self.embedding_dim)
 
     def embed(self, x: Tensor) -> Tensor:
+        return F.normalize(self.raw(x), dim=1)  # (B, 128)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """(B,3,112,112) RGB in [0,1] -> (B,128) float32, not normalised."""
         x = (x * 255 - 127.5) / 128
         early, late = self.features[:EARLY], self.features[EARLY:]
         x = torch.cat([early(part) for part in x.split(PHOTOS.get(x.device.type, len(x)))])
         x = late(x)  # (B, 1024, 7, 7)
-        return F.normalize(self.head(x.flatten(1)).float(), dim=1)  # (B, 128)
+        return self.head(x.flatten(1)).float()  # (B, 128)
 
     def chain(self) -> Chain:
         layers = nn.Sequential(*self.features, nn.Flatten(), self.head)

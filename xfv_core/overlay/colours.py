@@ -132,9 +132,9 @@ def _blend_block(
     shade = np.clip(shade, 0, 2 * _SHADES - 2).astype(np.intp)
     light = [_TO_LIGHT[pixels[:, c]] for c in range(3)]
     grey = sum(weight * band for weight, band in zip(_WEIGHTS, light, strict=True))
-    room = np.minimum(grey, (1 - grey) * _FADES[shade])  # keeps every channel in [0,1]
+    headroom = np.minimum(grey, (1 - grey) * _FADES[shade])  # keeps every channel in [0,1]
     rest = 1 - strength
     for c, band in enumerate(light):
-        target = grey + room * _TINTS[c][shade]
+        target = grey + headroom * _TINTS[c][shade]
         mixed = rest * band + strength * target
         out[:, c] = _FROM_LIGHT[(mixed * _LEVELS + np.float32(0.5)).astype(np.intp)]

@@ -19,7 +19,7 @@ explain them. Made by `python -m xfv_core gallery build`, to be looked at with
 `python app.py --gallery OWNER/NAME`.
 
 - Faces: {crops}; photos without a face, left out: {lost}
-- Maps are stored for all errors and {info.sample} more pairs, drawn with seed {info.seed}
+- Maps are stored for all errors and {info.sample} more pairs, sampled with seed {info.seed}
 - xfv {info.version}
 
 {models}

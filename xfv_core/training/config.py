@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from xfv_core.errors import XfvError
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.models.ecnet import ECNet
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
+from xfv_core.strict_json import STRICT, JsonError, build, parse
 from xfv_core.training.augment import Augmentation
 from xfv_core.training.ecloss import ECWeights
 
@@ -36,6 +36,7 @@ class LossWeights:
     identity: float = 0.0
     scale: float = 16.0
     margin: float = 0.2
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ class TrainConfig:
     losses: LossWeights = field(default_factory=LossWeights)
     augment: Augmentation = field(default_factory=Augmentation)
     channels: ECWeights | None = None
+    __pydantic_config__ = STRICT
 
     def build_model(self) -> TrainedModel:
-        """The network with fresh weights (drawn from torch's generator)."""
+        """The network with fresh weights (random, from torch's generator)."""
         if self.arch not in ARCHITECTURES:
             raise TrainConfigError(
                 f"There is no architecture {self.arch!r}; use one of {sorted(ARCHITECTURES)}."
@@ -92,23 +94,15 @@ def load_config(name_or_path: str) -> TrainConfig:
         shipped = sorted(p.stem for p in FOLDER.glob("*.json"))
         raise TrainConfigError(f"There is no config {name_or_path!r}; shipped are {shipped}.")
     try:
-        return config_from_dict(json.loads(path.read_text()))
-    except (json.JSONDecodeError, TypeError) as error:
-        raise TrainConfigError(f"The config {path.name} cannot be read: {error}.") from error
+        return config_from_dict(parse(path.read_text(encoding="utf-8")))
+    except (TrainConfigError, JsonError) as error:
+        raise TrainConfigError(f"The config {path.name} cannot be read: {error}") from error
 
 
 def config_from_dict(values: dict[str, Any]) -> TrainConfig:
-    """Nested dict -> config; an unknown or missing key is a :class:`TrainConfigError`."""
-    known = {f.name for f in fields(TrainConfig)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise TrainConfigError(
-            f"The config has unknown entries {unknown}; use only {sorted(known)}."
-        )
-    values = dict(values)
-    values["losses"] = LossWeights(**values.get("losses", {}))
-    values["augment"] = Augmentation(**values.get("augment", {}))
-    if values.get("channels") is not None:
-        values["channels"] = ECWeights(**values["channels"])
-    values["teachers"] = tuple(values.get("teachers", TrainConfig.teachers))
-    return TrainConfig(**values)
+    """Nested plain data -> config; TrainConfigError names the place of what is unknown, missing or
+    of another type."""
+    try:
+        return build(TrainConfig, values)
+    except JsonError as error:
+        raise TrainConfigError(str(error)) from error

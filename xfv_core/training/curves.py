@@ -9,7 +9,7 @@ FIELDS = (
     "step", "epoch", "seconds", "loss", "cosine", "similarity", "identity",
     "template", "part", "silence", "diversity", "balance", "held_cosine", "held_correlation",
 )  # fmt: skip
-DRAWN = FIELDS[FIELDS.index("cosine") :]
+PLOTTED = FIELDS[FIELDS.index("cosine") :]
 WIDTH, HEIGHT, MARGIN = 720, 160, 40
 
 
@@ -42,7 +42,7 @@ class Curves:
 
     def draw(self) -> Path:
         """Write ``curves.svg``: one panel per quantity over the steps."""
-        panels = [name for name in DRAWN if any(row.get(name) for row in self.rows)]
+        panels = [name for name in PLOTTED if any(row.get(name) for row in self.rows)]
         body = [self._panel(name, top=i * HEIGHT) for i, name in enumerate(panels)]
         size = f'width="{WIDTH}" height="{HEIGHT * len(panels)}"'
         path = self.path.with_suffix(".svg")

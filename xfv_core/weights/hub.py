@@ -25,7 +25,7 @@ from torch import Tensor
 from xfv_core.errors import XfvError
 from xfv_core.weights.manifest import ROOT, HubFile, ModelCard, PinnedFile
 
-SILENCE = 60.0  # seconds; plain HTTP is heard of every 10 MiB, so less than 1.4 Mbit/s fails
+SILENCE = 60.0  # seconds; plain HTTP reports every 10 MiB, so less than 1.4 Mbit/s fails
 Source = Literal["auto", "hub"]
 Progress = Callable[[int, int | None], None]
 
@@ -149,7 +149,7 @@ def _fetch(card: ModelCard, hub: HubFile, endpoint: str, bar: type[tqdm]) -> byt
         return attempt()
 
 
-def reporting_bar(hear: Callable[[int], None]) -> type[tqdm]:
+def reporting_bar(report: Callable[[int], None]) -> type[tqdm]:
     """A class for ``tqdm_class`` that prints nothing; Xet makes two bars, received and written."""
 
     class Bar(tqdm):
@@ -163,7 +163,7 @@ def reporting_bar(hear: Callable[[int], None]) -> type[tqdm]:
             self.n += int(n or 0)
             if self.n > self.furthest:  # a body that breaks off is begun anew, for ever
                 self.furthest = self.n
-                hear(self.n)
+                report(self.n)
 
     return Bar
 
@@ -173,21 +173,21 @@ def _download(
 ) -> bytes:
     """:func:`_fetch` in a thread of its own, which is left to itself when nothing new arrives."""
     outcome: list[bytes | BaseException] = []
-    done, heard = 0, time.monotonic()
+    done, last = 0, time.monotonic()
 
-    def hear(count: int) -> None:
-        nonlocal done, heard
-        done, heard = max(done, count), time.monotonic()
+    def report(count: int) -> None:
+        nonlocal done, last
+        done, last = max(done, count), time.monotonic()
 
     def run() -> None:
         try:
-            outcome.append(_fetch(card, hub, endpoint, reporting_bar(hear)))
+            outcome.append(_fetch(card, hub, endpoint, reporting_bar(report)))
         except BaseException as error:
             outcome.append(error)
 
     thread = threading.Thread(target=run, name="download", daemon=True)
     thread.start()
-    while thread.is_alive() and time.monotonic() - heard < silence:
+    while thread.is_alive() and time.monotonic() - last < silence:
         thread.join(0.1)
         if progress:
             progress(min(done, card.bytes), card.bytes)

@@ -122,7 +122,8 @@ class ModelCard:
     ``hub`` may be None while nobody has published the weights, ``bundled`` (a path below the
     folder of the manifest) where they are too large to ship; one of them is there.
     ``calibration`` is written by ``python -m xfv_core calibrate`` and None until then, ``parts``,
-    what single channels find, by ``python -m xfv_core parts``. ``figures``, no part of the entry:
+    what single channels find, by ``python -m xfv_core parts``, ``cohort``, the faces that its
+    measures compare with, by ``calibrate`` too. ``figures``, no part of the entry:
     what else was measured.
     """
 
@@ -143,6 +144,7 @@ class ModelCard:
     indicative_threshold: PublishedThreshold | None = None
     calibration: Calibration | None = None
     parts: PinnedFile | None = None
+    cohort: PinnedFile | None = None
     figures: Figures = field(default_factory=Figures, compare=False)
 
     def __post_init__(self) -> None:
@@ -249,15 +251,24 @@ def keep_calibration(name: str, calibration: Calibration, path: Path | None = No
     keep_figures(name, folder, calibration=CalibrationTables(c.comparison, c.paths, c.degraded))
 
 
+def keep_cohort(name: str, cohort: bytes, path: Path | None = None) -> None:
+    """The cohort to a file beside the weights, pinned."""
+    change_entry(name, path, cohort=_keep_beside(name, cohort, ".cohort.safetensors", path))
+
+
 def keep_parts(name: str, channels: bytes, path: Path | None, figures: Mapping[str, Any]) -> None:
     """What the channels find to a file beside the weights, pinned; the rest to the figures."""
+    pin = _keep_beside(name, channels, ".parts.json", path)
+    keep_figures(name, change_entry(name, path, parts=pin).folder, parts=figures)
+
+
+def _keep_beside(name: str, data: bytes, suffix: str, path: Path | None) -> PinnedFile:
+    """A file of that suffix beside the model's weights, whole or not at all."""
     manifest = load_manifest(path)
     weights = manifest.card(name).bundled or f"{name}.safetensors"
-    file = str(PurePosixPath(weights).with_suffix(".parts.json"))
-    strict_json.write_text(manifest.folder / file, channels.decode())
-    pin = PinnedFile(file, hashlib.sha256(channels).hexdigest(), len(channels))
-    change_entry(name, path, parts=pin)
-    keep_figures(name, manifest.folder, parts=figures)
+    file = str(PurePosixPath(weights).with_suffix(suffix))
+    strict_json.write_bytes(manifest.folder / file, data)
+    return PinnedFile(file, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def _named(value: Any) -> Any:

@@ -18,7 +18,7 @@ from xfv_core.evaluation.channels.covered import (
 )
 from xfv_core.evaluation.channels.parts import describe_channels, find_peaks
 from xfv_core.evaluation.data.face_sets import jittered, unmoved
-from xfv_core.models.ecnet import Atlas
+from xfv_core.models.atlas import Atlas
 
 EYE, MOUTH = (PARTS.index(part) for part in SPOTS)
 

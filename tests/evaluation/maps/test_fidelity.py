@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import CELL, SIDE, OneCell
+from tests.explain.toys import CELL, SIDE, OneCell
 from xfv_core.evaluation.maps.fidelity import (
     PairRow,
     judge_pair,

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import SIDE, Brightness, OneCell
+from tests.explain.test_fidelity import Brightness
+from tests.explain.toys import SIDE, OneCell
 from xfv_core.evaluation.maps.patch_lfw import (
     SHARES,
     PatchRow,
@@ -109,9 +110,9 @@ def test_of_equally_strong_pixels_one_is_drawn_by_lot() -> None:
 def test_the_other_person_is_in_neither_photo_and_the_same_every_time(tmp_path: Path) -> None:
     pairs = noise_pairs(tmp_path)
     for i in range(6):
-        drawn = other_person(pairs, i)
-        assert drawn == other_person(pairs, i)
-        assert Path(drawn).parent not in {
+        chosen = other_person(pairs, i)
+        assert chosen == other_person(pairs, i)
+        assert Path(chosen).parent not in {
             Path(pairs.paths_a[i]).parent,
             Path(pairs.paths_b[i]).parent,
         }

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import OneCell
+from tests.explain.toys import OneCell
 from xfv_core.evaluation.maps import fidelity, patch_lfw
 from xfv_core.evaluation.maps.rows import (
     RowsError,

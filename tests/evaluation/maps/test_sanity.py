@@ -10,7 +10,7 @@ import torch
 
 from tests.evaluation.noise import noise_pairs
 from tests.evaluation.speed.test_bench import Small
-from tests.explain.test_fidelity import OneCell
+from tests.explain.toys import OneCell
 from xfv_core.evaluation.maps.sanity import (
     check,
     difference,
@@ -69,12 +69,12 @@ def test_only_the_methods_of_the_protocol_have_a_limit() -> None:
     assert [limit(method) for method in methods] == [0.05, 0.05, 0, None, None]
 
 
-def test_a_map_drawn_by_lot_ignores_the_weights_and_the_order_of_the_photos() -> None:
+def test_a_random_map_ignores_the_weights_and_the_order_of_the_photos() -> None:
     model = Small()
     a, b = torch.rand(2, 3, model.input_size, model.input_size)
     other = reinitialised(model, 1)
-    lot, gradients = (check(model, other, make_method(m), a, b, 0.2) for m in ("random", "fggb"))
-    assert lot.reinitialised == pytest.approx(1) and lot.swapped > 0.1
+    random, gradients = (check(model, other, make_method(m), a, b, 0.2) for m in ("random", "fggb"))
+    assert random.reinitialised == pytest.approx(1) and random.swapped > 0.1
     assert gradients.reinitialised < 0.95 and gradients.swapped < 1e-4
 
 

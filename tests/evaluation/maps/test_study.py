@@ -1,4 +1,4 @@
-"""A measurement over pairs: drawn by a seed, shared out, resumed after a kill."""
+"""A measurement over pairs: sampled by a seed, shared out, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.noise import noise_pairs
-from tests.explain.test_fidelity import OneCell
+from tests.explain.toys import OneCell
 from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.maps.rows import RowsError, read_rows, settings_of
 from xfv_core.evaluation.maps.study import (
@@ -33,7 +33,7 @@ from xfv_core.explain.random_map import RandomMap
 class Mean:
     pair: int
     brightness: float
-    lots: int
+    seed: int
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def study(tmp_path: Path) -> Study:
 def measure(study: Study, out: Path, **shared) -> list[Mean]:
     def judge(store: PhotoStore, i: int, explainers: Mapping[str, Method]) -> Mean:
         a, b = study.crops(store, i)
-        lot = explainers["random"]
-        assert isinstance(lot, RandomMap)
-        return Mean(i, float((a + b).mean()), lot.seed)
+        method = explainers["random"]
+        assert isinstance(method, RandomMap)
+        return Mean(i, float((a + b).mean()), method.seed)
 
     work_through(study, out, judge, **shared)
     return read_rows(out, Mean)
@@ -64,15 +64,15 @@ def test_two_processes_and_a_cut_line_give_the_rows_of_one_unbroken_run(
         file = two / f"rows-{index}.jsonl"
         file.write_text(file.read_text()[:-10])  # killed in the middle of a line
     assert len(read_rows(two, Mean)) == 4
-    heard: list[tuple[int, int]] = []
-    measure(study, two, process=(2, 3), steps=lambda *done: heard.append(done))
+    reported: list[tuple[int, int]] = []
+    measure(study, two, process=(2, 3), steps=lambda *done: reported.append(done))
     assert measure(study, two) == whole
     assert [row.pair for row in whole] == list(range(6))
-    assert all(done <= todo for done, todo in heard)
+    assert all(done <= todo for done, todo in reported)
 
 
 def test_a_map_drawn_by_lot_is_another_one_for_every_pair(study: Study, tmp_path: Path) -> None:
-    assert all(row.lots == row.pair for row in measure(study, tmp_path / "out"))
+    assert all(row.seed == row.pair for row in measure(study, tmp_path / "out"))
 
 
 def test_a_folder_of_another_measurement_is_refused(study: Study, tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_a_folder_of_another_measurement_is_refused(study: Study, tmp_path: Path
 
 
 def test_more_pairs_go_on_from_fewer(study: Study, tmp_path: Path) -> None:
-    out, heard = tmp_path / "out", []
+    out, reported = tmp_path / "out", []
     measure(replace(study, n=4), out)
-    more = measure(study, out, steps=lambda *done: heard.append(done))
+    more = measure(study, out, steps=lambda *done: reported.append(done))
     assert more == measure(study, tmp_path / "at once")
-    assert heard == [(1, 2), (2, 2)] and settings_of(out)["n"] == study.n
+    assert reported == [(1, 2), (2, 2)] and settings_of(out)["n"] == study.n
 
 
 def test_an_unknown_method_is_refused_before_any_work(study: Study, tmp_path: Path) -> None:

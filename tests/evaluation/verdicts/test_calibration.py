@@ -24,7 +24,8 @@ from xfv_core.evaluation.verdicts.calibration import (
     measure,
     middle_square,
 )
-from xfv_core.evaluation.verdicts.verification import evaluate_model, verify
+from xfv_core.evaluation.verdicts.evaluate import evaluate_model
+from xfv_core.evaluation.verdicts.verification import verify
 from xfv_core.models.base import FaceModel
 
 

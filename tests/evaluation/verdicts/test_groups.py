@@ -14,7 +14,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from xfv_core.evaluation.verdicts import groups
-from xfv_core.evaluation.verdicts.groups import GroupsError, cells, false_matches, measure_groups
+from xfv_core.evaluation.verdicts.groups import (
+    GroupsError,
+    by_thresholds,
+    cells,
+    false_matches,
+    measure_groups,
+)
 from xfv_core.models import FaceModel
 
 
@@ -62,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_cells_get_their_own_rates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "FEWEST", 4)
-    found = measure_groups(Colour(), folder, {"balanced": 0.9, "lax": 0.5})
+    found = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "lax": 0.5}))
     rates = {cell["name"]: cell["fmr"] for cell in found}
     assert rates["blue, female"] == {"balanced": 1.0, "lax": 1.0}
     assert rates["blue, male"]["balanced"] == 0
@@ -77,7 +83,7 @@ def test_the_interval_holds_the_rate_and_shrinks_with_more_photos() -> None:
     def width(n: int) -> float:
         points = np.random.default_rng(n).standard_normal((n, 3))
         points /= np.linalg.norm(points, axis=1, keepdims=True)
-        rate, (low, high) = false_matches(points @ points.T, 0.5, rng)
+        rate, (low, high) = false_matches(points @ points.T >= 0.5, rng)
         assert low <= rate <= high
         return high - low
 
@@ -85,7 +91,7 @@ def test_the_interval_holds_the_rate_and_shrinks_with_more_photos() -> None:
 
 
 def test_a_photo_is_no_pair_with_itself() -> None:
-    assert false_matches(np.eye(5), 0.5, np.random.default_rng(0)) == (0, (0, 0))
+    assert false_matches(np.eye(5) > 0, np.random.default_rng(0)) == (0, (0, 0))
 
 
 def test_small_cells_are_left_out_and_adults_only_stand_by_group() -> None:
@@ -99,4 +105,4 @@ def test_small_cells_are_left_out_and_adults_only_stand_by_group() -> None:
 
 def test_a_folder_without_labels_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GroupsError, match=r"faces_train\.csv"):
-        measure_groups(Colour(), tmp_path, {"balanced": 0.5})
+        measure_groups(Colour(), tmp_path, by_thresholds({"balanced": 0.5}))

@@ -14,12 +14,12 @@ from PIL import Image
 from tests.models.test_rrf import TOY_56, awake
 from xfv_core.confidence.scores import error_rates
 from xfv_core.evaluation.data.pairs import PairSet
+from xfv_core.evaluation.verdicts.evaluate import evaluate_model
 from xfv_core.evaluation.verdicts.verification import (
     additivity_error,
     auc,
     bootstrap,
     eer,
-    evaluate_model,
     held_out_verdicts,
     roc,
     verify,

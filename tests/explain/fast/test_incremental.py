@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.explain.chains import Toy, networks, small_network
+from tests.explain.chains import REFUSED, Toy, networks, small_network
 from xfv_core import Verifier
 from xfv_core.explain.fast import incremental as incremental_passes
 from xfv_core.explain.fast import windows
@@ -183,14 +183,7 @@ def test_the_operations_of_a_residual_are_those_inside(monkeypatch: pytest.Monke
     assert incremental.done[1] - before == 25 * second
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.BatchNorm2d(3),
-        nn.Conv2d(3, 2, 3, padding="same"),
-        nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"),
-    ],
-)
+@pytest.mark.parametrize("layer", REFUSED)
 def test_a_layer_whose_reach_is_not_known_is_refused(layer: nn.Module) -> None:
     with pytest.raises(TypeError, match="A chain cannot hold"):
         covered_embedder(Toy(nn.Sequential(layer, nn.Flatten())), photos_of(4), fast=False)

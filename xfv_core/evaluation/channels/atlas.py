@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from xfv_core.evaluation.channels.parts import map_batches
 from xfv_core.faces import TEMPLATE, Crop, moved, similarity
-from xfv_core.models.ecnet import ATLAS_COLUMNS as COLUMNS
+from xfv_core.models.atlas import ATLAS_COLUMNS as COLUMNS
 
 SIDE = 28  # px of one channel's tile; the template's 112 px in steps of four
 

@@ -21,7 +21,7 @@ from xfv_core.evaluation.channels.parts import PartTable, find_peaks, part_table
 from xfv_core.evaluation.data.face_sets import Face, jittered, unmoved
 from xfv_core.faces import Crop
 from xfv_core.faces.regions import REGIONS, face_regions
-from xfv_core.models.ecnet import FIRES, Atlas, Channel
+from xfv_core.models.atlas import FIRES, Atlas, Channel
 
 FALLS = 0.5  # of the activation on the whole face
 GROWN = 4 / 112  # of the side, around a part: half a cell of the maps

@@ -22,8 +22,8 @@ from torch.nn import functional
 from xfv_core.confidence.scores import Interval
 from xfv_core.faces import TEMPLATE, Crop, moved, similarity
 from xfv_core.faces.regions import REGIONS, face_regions
+from xfv_core.models.atlas import FIRES, Channel
 from xfv_core.models.base import BATCH
-from xfv_core.models.ecnet import FIRES, Channel
 
 LIVE = 0.2  # share of faces on which it fires
 PURE = 0.8

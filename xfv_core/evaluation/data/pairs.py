@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import tarfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
@@ -28,7 +28,7 @@ class PairSet:
     """N pairs of photo names, relative to ``root`` (a folder or a tar).
 
     ``labels``: (N,) bool, True for a genuine pair; ``folds``: (N,) int, or None where the set has
-    no folds of its own.
+    no folds of its own; ``columns``: what else is known of the pairs, (N,) texts each.
     """
 
     name: str
@@ -37,6 +37,7 @@ class PairSet:
     labels: NDArray[np.bool_]
     folds: NDArray[np.intp] | None
     root: Path | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths_a)
@@ -63,6 +64,7 @@ class PairSet:
             labels=self.labels[keep],
             folds=None if self.folds is None else self.folds[keep],
             root=self.root,
+            columns={k: tuple(np.array(v, object)[keep]) for k, v in self.columns.items()},
         )
 
 
@@ -169,7 +171,10 @@ def _lfw_pair(row: list[str]) -> tuple[str, str]:
 
 
 def read_csv_pairs(path: str | Path, root: str | Path | None = None) -> PairSet:
-    """A CSV headed ``path_a,path_b,label`` (1 same person, 0 not), paths relative to the CSV."""
+    """A CSV headed ``path_a,path_b,label`` (1 same person, 0 not), paths relative to the CSV.
+
+    Any other column is kept, to look at the pairs of each of its values alone.
+    """
     rows = list(csv.DictReader(_lines(path)))
     if not rows or any(name not in rows[0] for name in CSV_COLUMNS):
         raise PairsError(f"{path} needs the header {','.join(CSV_COLUMNS)} and at least one pair")
@@ -183,6 +188,11 @@ def read_csv_pairs(path: str | Path, root: str | Path | None = None) -> PairSet:
         labels=np.array([row["label"] == "1" for row in rows], bool),
         folds=None,
         root=Path(path).parent if root is None else Path(root),
+        columns={
+            name: tuple(row[name] or "" for row in rows)
+            for name in rows[0]
+            if name and name not in CSV_COLUMNS
+        },
     )
 
 

@@ -160,7 +160,7 @@ def judge_pair(
     """Every method on one pair of (3,S,S) crops, against the same random fields (seed ``pair``)."""
     chance = random_curves(model, a, b, seed=pair, cells=cells)
     judged: dict[str, Judged] = {}
-    drawn: dict[str, Maps] = {}
+    shown: dict[str, Maps] = {}
     for name, explainer in explainers.items():
         *_, maps = explainer(model, a, b, threshold=threshold)
         curves = map_curves(model, a, b, maps, seed=pair, cells=cells)
@@ -175,9 +175,9 @@ def judge_pair(
             maps.cost.passes,
             maps.cost.seconds,
         )
-        drawn[name] = maps.shown()
+        shown[name] = maps.shown()
     agreements = {
-        f"{one} | {other}": agreement(drawn[one], drawn[other])
+        f"{one} | {other}": agreement(shown[one], shown[other])
         for one, other in combinations(explainers, 2)
     }
     accepted = (chance.deletion >= decide_at).mean((0, 1)).tolist()

@@ -4,7 +4,7 @@ The manipulated benchmark of xSSAB (Huber et al., *Efficient Explainable Face Ve
 Similarity Score Argument Backpropagation*, WACV 2024, arXiv 2304.13409): 27 patches of 16 x 16 px
 are pasted into the first photo of a pair; of a genuine pair from another person, so that the
 places should show as dissimilar, of an impostor pair from the second photo at the same places, so
-that they should show as similar. Positions are drawn with seed 3.
+that they should show as similar. Positions are random, seed 3.
 
 *Decision-based replacement*: 5, 15, ... 95 % of the first photo's pixels become those of the photo
 as it was, of a rejected pair the most dissimilar first, of an accepted one the most similar. Good
@@ -47,7 +47,7 @@ from xfv_core.strict_json import STRICT
 PATCHES, SIDE, SEED = 27, 16, 3
 SHARES = np.linspace(0.05, 0.95, 10)  # of the pixels that are given back
 PROTOCOL = (
-    f"{PATCHES} patches of {SIDE} x {SIDE} px of a 112 px face, places drawn with seed {SEED}, are "
+    f"{PATCHES} patches of {SIDE} x {SIDE} px of a 112 px face, places random (seed {SEED}), are "
     "pasted into the first photo: of a genuine pair from a random other person (wanted: "
     "dissimilar), of an impostor pair from the second photo (wanted: similar). AUROC of the first "
     "photo's map against the places; pointing: share of pairs whose strongest pixel lies in one; "
@@ -55,7 +55,7 @@ PROTOCOL = (
     "Replacement: 5, 15, ... 95 % of the pixels given back, most dissimilar first where "
     "the pair is rejected, most similar first where it is accepted, decided at the EER threshold; "
     "mean FNMR of genuine, FMR of impostor pairs over the shares, in %. Random: pixels in a random "
-    "order, drawn per pair. 95 % intervals over pairs: Wilson for pointing, else normal."
+    "order, random per pair. 95 % intervals over pairs: Wilson for pointing, else normal."
 )
 KINDS = ("genuine", "impostor")
 Mask = NDArray[np.bool_]
@@ -66,7 +66,7 @@ class Located:
     """One method on one manipulated pair.
 
     auroc : of the map against the pasted places, in [0,1], 0.5 by chance.
-    pointing : whether its strongest pixel, of equal ones one drawn by lot, lies in one of them.
+    pointing : whether its strongest pixel, of equal ones a random one, lies in one of them.
     accepted : (10,) whether the pair is taken for one person after SHARES of the first photo were
         given back.
     """
@@ -126,7 +126,7 @@ def patch_row(
 
 
 def other_person(pairs: PairSet, i: int) -> str:
-    """A photo of somebody who is not in pair i, drawn by its number."""
+    """A photo of somebody who is not in pair i, chosen by its number."""
     people = {PurePosixPath(paths[i]).parent for paths in (pairs.paths_a, pairs.paths_b)}
     others = [name for name in pairs.photos if PurePosixPath(name).parent not in people]
     if not others:
@@ -185,7 +185,7 @@ def give_back(
 ) -> NDArray[np.bool_]:
     """Decision-based replacement: (10,) accepted, after SHARES of the pixels were the original's.
 
-    ``values`` (S,S): the map of the first photo; equal ones in an order drawn by ``seed``.
+    ``values`` (S,S): the map of the first photo; equal ones in a random order by ``seed``.
     """
     first, second = embed_all(model, torch.stack(pair), fast=False)
     rejected = float(first @ second) < threshold

@@ -1,7 +1,7 @@
 """Sanity of maps over pairs (Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 2018).
 
 A map has to depend on what the network learned and on which photo is which, and to find nothing
-dissimilar between a photo and itself. A map drawn by lot fails all three.
+dissimilar between a photo and itself. A random map fails all three.
 """
 
 from __future__ import annotations

@@ -76,9 +76,9 @@ class Study:
         }  # fmt: skip
 
     def explainers(self, pair: int) -> dict[str, Method]:
-        """The methods by name; a map drawn by lot is drawn anew for every pair."""
-        by_lot = {"random": make_method("random", seed=pair)} if "random" in self.methods else {}
-        return explainers_by_name(self.methods) | by_lot
+        """The methods by name; the random map has another seed for every pair."""
+        random = {"random": make_method("random", seed=pair)} if "random" in self.methods else {}
+        return explainers_by_name(self.methods) | random
 
     def crops(self, store: PhotoStore, pair: int) -> tuple[Tensor, Tensor]:
         """Both photos of a pair, (3,S,S) RGB in [0,1]."""
@@ -110,7 +110,7 @@ def _options(text: str) -> dict[str, str | int]:
 
 
 def choose_pairs(labels: NDArray[np.bool_], which: Which, n: int, seed: int) -> list[int]:
-    """``n`` pairs drawn without replacement; of "both" every second one is genuine."""
+    """``n`` pairs sampled without replacement; of "both" every second one is genuine."""
     rng = np.random.default_rng(seed)
     genuine, impostor = (rng.permutation(np.flatnonzero(labels == kind)) for kind in (True, False))
     if which == "both":

@@ -50,8 +50,8 @@ def _heading(result: Result) -> str:
 
 def _fidelity_table(result: Result) -> str:
     methods = result["methods"].values()
-    drawn = [t if t["n_empty"] < t["n_pairs"] else {"n_empty": t["n_empty"]} for t in methods]
-    tables = [*drawn, result["random"]]
+    known = [t if t["n_empty"] < t["n_pairs"] else {"n_empty": t["n_empty"]} for t in methods]
+    tables = [*known, result["random"]]
     names = (
         name if t["n_pairs"] == result["n"] else f"{name}, {t['n_pairs']} pairs"
         for name, t in result["methods"].items()

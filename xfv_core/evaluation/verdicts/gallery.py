@@ -27,7 +27,7 @@ from xfv_core import __version__
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
 from xfv_core.evaluation.maps.study import choose_pairs
-from xfv_core.explain import make_method
+from xfv_core.explain import make_method, method_named
 from xfv_core.faces.crops import TEMPLATE
 from xfv_core.gallery.files import (
     INFO,
@@ -59,14 +59,15 @@ class GalleryBuildError(XfvError):
 class Plan:
     """What to compute. ``photos``: whole photos; without it ``images`` holds aligned crops.
 
-    ``methods``: drawn for all errors and ``sample`` more pairs, drawn by ``seed``.
+    ``methods``: whose maps are stored, of all errors and ``sample`` more pairs (by ``seed``);
+    without any, those that the page offers for a model.
     """
 
     pairs: PairSet
     store: Path
     aligned: bool
     models: Sequence[str]
-    methods: Sequence[str] = ("occlusion", "fggb")
+    methods: Sequence[str] = ()
     operating_point: str = "balanced"
     sample: int = 100
     seed: int = 0
@@ -76,6 +77,12 @@ class Plan:
         """The rows of each shard."""
         n = len(self.pairs)
         return [range(start, min(start + SHARD, n)) for start in range(0, n, SHARD)]
+
+    def methods_of(self, verifier: Verifier, model: str) -> tuple[str, ...]:
+        """The methods whose maps are stored for a model; MethodError for an unknown one."""
+        for name in self.methods:
+            method_named(name)
+        return tuple(self.methods or verifier.methods_for(model))
 
     def crops(self, verifier: Verifier, model: str) -> str:
         """What the crops of a model are called; models that see the same share them."""
@@ -93,8 +100,8 @@ def build_shards(
 ) -> None:
     """This process's share (index, count) of the shards that ``out`` does not have yet.
 
-    ``steps`` hears (shards done by this process, shards it has to do). Raises GalleryBuildError
-    where ``out`` holds the shards of another plan.
+    ``steps`` is called with (shards done by this process, shards it has to do). Raises
+    GalleryBuildError where ``out`` holds the shards of another plan.
     """
     _same_plan(verifier, plan, out)
     index, count = process
@@ -122,7 +129,7 @@ def compute(
         name: ready_portrait(p["image"]["bytes"], p["landmarks"]) for name, p in photos.items()
     }
     embeddings = _embedded(verifier, model, faces)
-    drawn = {*choose_pairs(pairs.labels, "both", plan.sample, plan.seed)}
+    sampled = {*choose_pairs(pairs.labels, "both", plan.sample, plan.seed)}
     found: list[Row] = []
     for i in rows:
         a, b = pairs.paths_a[i], pairs.paths_b[i]
@@ -131,7 +138,7 @@ def compute(
             similarity = float(np.clip(embeddings[a] @ embeddings[b], -1, 1))
             verdict = verifier.judge(similarity, pair, model, plan.operating_point)
             genuine = bool(pairs.labels[i])
-            explained = i in drawn or verdict.same != genuine
+            explained = i in sampled or verdict.same != genuine
             row: Row = {"pair": i, "a": a, "b": b, "genuine": genuine, **_verdict_row(verdict)}
             row |= _contributions(verifier, model, pair)
             found.append(row | (_explained(verifier, plan, model, pair) if explained else {}))
@@ -179,7 +186,7 @@ def _info(verifier: Verifier, plan: Plan, lost: tuple[str, ...]) -> Info:
             model: ModelResults(
                 photos=f"photos-{plan.crops(verifier, model)}.parquet",
                 pairs=f"pairs-{model}.parquet",
-                methods=tuple(plan.methods),
+                methods=plan.methods_of(verifier, model),
                 operating_point=plan.operating_point,
                 threshold=verifier.threshold(model, plan.operating_point),
                 sha256=verifier.manifest.card(model).sha256,
@@ -246,7 +253,8 @@ def _contributions(verifier: Verifier, model: str, pair: tuple[Portrait, Portrai
 
 def _explained(verifier: Verifier, plan: Plan, model: str, pair: tuple[Portrait, Portrait]) -> Row:
     last: list[Explanation] = []
-    for method in plan.methods:
+    wanted = plan.methods_of(verifier, model)
+    for method in wanted:
         explainer = make_method(method)
         *_, final = verifier.explain_portraits(pair, model, explainer, plan.operating_point)
         last.append(final)
@@ -259,14 +267,14 @@ def _explained(verifier: Verifier, plan: Plan, model: str, pair: tuple[Portrait,
         rho
         for explanation in last
         for method, rho in explanation.agreement.items()
-        if method in plan.methods  # not those of other networks
+        if method in wanted  # not those of other networks
     ]
     return row | {"agreement": float(np.mean(agreements)) if agreements else None}
 
 
 def _schema(verifier: Verifier, plan: Plan, model: str) -> pa.Schema:
     fields = dict(VERDICT_COLUMNS)
-    fields |= {fidelity_column(method): pa.float32() for method in plan.methods}
+    fields |= {fidelity_column(method): pa.float32() for method in plan.methods_of(verifier, model)}
     if model in verifier.models_for("patches"):
         fields |= {f"contributions_{side}": pa.list_(pa.float32()) for side in "ab"}
     return pa.schema([*fields.items(), ("maps", pa.list_(MAP_SCHEMA))])

@@ -11,7 +11,7 @@ share a photo are not independent.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from xfv_core.confidence.cohort import Cohort
+from xfv_core.confidence.conditional import PairCurve
+from xfv_core.confidence.measures import Table
 from xfv_core.confidence.scores import Interval
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
-from xfv_core.models.base import FaceEmbedder, embed_all
+from xfv_core.models.base import FaceEmbedder, HasRaw, embed_all, raw_all
 
 SET = "utkface"
 ADULT = (20, 60)  # years, for the cells by group
@@ -39,6 +42,8 @@ PROTOCOL = (
 RESAMPLES = 300
 
 Rows = Sequence[Mapping[str, str]]
+# (n,n) similarities and the measures of the n photos -> by rule, which pairs it accepts
+Judge = Callable[[NDArray[np.floating], "Table | None"], Mapping[str, NDArray[np.bool_]]]
 
 
 class GroupsError(XfvError):
@@ -59,25 +64,56 @@ class Cell:
 def measure_groups(
     model: FaceEmbedder,
     folder: Path,
-    thresholds: Mapping[str, float],
+    judge: Judge,
     *,
     most: int = 400,
     seed: int = 0,
+    cohort: Cohort | None = None,
 ) -> list[dict[str, Any]]:
     """The cells as plain data; ``most`` photos of each, drawn by ``seed``.
 
     ``folder``: with ``faces_train.csv`` and its shards. The model takes template crops of 112 px.
+    ``cohort``: what the measures that ``judge`` takes are measured with.
     """
     rng = np.random.default_rng(seed)
     drawn = {name: _draw(rows, most, rng) for name, rows in cells(_labelled(folder))}
     if not drawn:
         raise GroupsError(f"{folder} has no {FEWEST} photos of {SET} with age, gender and group.")
-    embeddings = _embedded(model, folder, [row for rows in drawn.values() for row in rows])
+    indices, unit, table = _embedded(
+        model, folder, [row for rows in drawn.values() for row in rows], cohort
+    )
     found = []
     for name, rows in drawn.items():
-        e = np.stack([embeddings[row["index"]] for row in rows])  # (n,D)
-        found.append(asdict(_cell(name, e @ e.T, thresholds, rng)))
+        at = np.array([indices[row["index"]] for row in rows])
+        accepted = judge(unit[at] @ unit[at].T, table and table[at])
+        found.append(asdict(_cell(name, accepted, rng)))
     return found
+
+
+def by_thresholds(thresholds: Mapping[str, float]) -> Judge:
+    """Accept by one similarity for all pairs, for each rule."""
+    return lambda s, _: {name: s >= threshold for name, threshold in thresholds.items()}
+
+
+def by_curve(curve: PairCurve, rules: Sequence[str]) -> Judge:
+    """Accept by a bar for each pair, for each of these rules of a curve."""
+
+    def judge(s: NDArray[np.floating], table: Table | None) -> dict[str, NDArray[np.bool_]]:
+        if table is None:
+            raise GroupsError("A conditional curve needs the measures of the photos.")
+        n = len(s)
+        a, b = np.divmod(np.arange(n * n), n)
+        bars = curve.bars(table[a], table[b])
+        return {rule: s >= curve.thresholds(bars, rule).reshape(n, n) for rule in rules}
+
+    return judge
+
+
+def tested_photos(rows: Rows, most: int = 400, seed: int = 0) -> list[int]:
+    """Index of every photo that ``measure_groups`` looks at, of all rows of the table."""
+    rng = np.random.default_rng(seed)
+    drawn = (_draw(cell, most, rng) for _, cell in cells(_complete(rows)))
+    return sorted({int(row["index"]) for cell in drawn for row in cell})
 
 
 def cells(rows: Rows) -> Iterator[tuple[str, Rows]]:
@@ -102,12 +138,10 @@ def cells(rows: Rows) -> Iterator[tuple[str, Rows]]:
             )
 
 
-def false_matches(
-    similarities: NDArray[np.floating], threshold: float, rng: np.random.Generator
-) -> tuple[float, Interval]:
-    """FMR over the pairs of (n,n) similarities, with its interval over resampled photos."""
-    n = len(similarities)
-    accepted = (similarities >= threshold).astype(np.float64)
+def false_matches(matches: NDArray[np.bool_], rng: np.random.Generator) -> tuple[float, Interval]:
+    """FMR over the pairs of (n,n) accepted ones, with its interval over resampled photos."""
+    n = len(matches)
+    accepted = matches.astype(np.float64)
     np.fill_diagonal(accepted, 0)
     counts = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)
     both = np.einsum("bi,ij,bj->b", counts, accepted, counts)
@@ -118,12 +152,11 @@ def false_matches(
 
 def _cell(
     name: str,
-    similarities: NDArray[np.floating],
-    thresholds: Mapping[str, float],
+    accepted: Mapping[str, NDArray[np.bool_]],
     rng: np.random.Generator,
 ) -> Cell:
-    n = len(similarities)
-    found = {point: false_matches(similarities, t, rng) for point, t in thresholds.items()}
+    n = len(next(iter(accepted.values())))
+    found = {rule: false_matches(matches, rng) for rule, matches in accepted.items()}
     return Cell(
         name, n, n * (n - 1) // 2,
         {point: rate for point, (rate, _) in found.items()},
@@ -134,10 +167,15 @@ def _cell(
 def _labelled(folder: Path) -> Rows:
     try:
         with (folder / "faces_train.csv").open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["set"] == SET]
+            return _complete(list(csv.DictReader(file)))
     except (OSError, KeyError) as error:
         raise GroupsError(f"{folder} has no faces_train.csv that can be read.") from error
-    return [row for row in rows if row["age"] and row["gender"] and row["group"]]
+
+
+def _complete(rows: Rows) -> Rows:
+    """The photos of the set whose three labels are known, in the order of the table."""
+    known = ("age", "gender", "group")
+    return [row for row in rows if row["set"] == SET and all(row[key] for key in known)]
 
 
 def _aged(row: Mapping[str, str], ages: tuple[int, int]) -> bool:
@@ -153,17 +191,27 @@ def _draw(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
     return [rows[i] for i in sorted(rng.permutation(len(rows))[:most])]
 
 
-def _embedded(model: FaceEmbedder, folder: Path, rows: Rows) -> dict[str, NDArray[np.float32]]:
-    """Index of each photo -> its embedding."""
+def _embedded(
+    model: FaceEmbedder, folder: Path, rows: Rows, cohort: Cohort | None
+) -> tuple[dict[str, int], NDArray[np.float32], Table | None]:
+    """Where each photo's index stands, unit embeddings (N,D) and, with a cohort, measures."""
     by_shard: dict[str, dict[str, str]] = {}
     for row in rows:
         by_shard.setdefault(row["shard"], {})[row["index"]] = row["file"]
-    found: dict[str, NDArray[np.float32]] = {}
+    found: list[str] = []
+    units: list[NDArray[np.float32]] = []
+    tables: list[Table] = []
     inner = slice(MARGIN, MARGIN + model.input_size)
     for shard, files in sorted(by_shard.items()):
         with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
             crops = np.stack([decode(store.read(file))[inner, inner] for file in files.values()])
         x = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
-        rows_of = embed_all(model, x, fast=False).cpu().numpy()
-        found |= dict(zip(files, rows_of, strict=True))
-    return found
+        found += files
+        if cohort is not None and isinstance(model, HasRaw):
+            raw = raw_all(model, x, fast=False).cpu().numpy()
+            units.append(raw / np.linalg.norm(raw, axis=1, keepdims=True))
+            tables.append(cohort.measure(raw, crops))
+        else:
+            units.append(embed_all(model, x, fast=False).cpu().numpy())
+    places = {index: place for place, index in enumerate(found)}
+    return places, np.concatenate(units), Table.joined(tables) if tables else None

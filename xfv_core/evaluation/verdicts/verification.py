@@ -2,14 +2,14 @@
 
 LFW's protocol (Huang et al., 2007): the threshold of best accuracy on nine folds is scored on the
 tenth. Without folds, the accuracy at a threshold that was fixed beforehand. Intervals are 95 %:
-Wilson for counts, the percentile bootstrap over pairs (drawn within each class) for EER and AUC;
-pairs that share a photo are counted as independent, as everywhere in the literature.
+Wilson for counts, the percentile bootstrap over pairs (resampled within each class) for EER and
+AUC; pairs that share a photo are counted as independent, as everywhere in the literature.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from xfv_core.confidence import Calibration
 from xfv_core.confidence.curves import Floats, Labels
 from xfv_core.confidence.scores import (
     FMR_TARGETS,
@@ -33,9 +32,9 @@ from xfv_core.confidence.scores import (
     operating_point,
     wilson,
 )
-from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
-from xfv_core.evaluation.verdicts.calibration import ALIGNED, SERVED, CropPhoto, measure, read_crop
-from xfv_core.models.base import BATCH, FaceEmbedder, SumsOverPatches
+from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
+from xfv_core.evaluation.verdicts.calibration import read_crop
+from xfv_core.models.base import BATCH, FaceEmbedder
 
 RESAMPLES = 500
 PROTOCOL = (
@@ -119,60 +118,6 @@ def verify(
     )
 
 
-def evaluate_model(
-    model: FaceEmbedder,
-    pairs: PairSet,
-    root: Path | None,
-    *,
-    crop_photo: CropPhoto | None = None,
-    calibration: Calibration | None = None,
-    partial: bool = False,
-    path: str = SERVED,
-) -> dict[str, Any]:
-    """``verify`` a model on photos in ``root``, as plain data: its folds, or else the balanced
-    threshold of ``calibration``. Without ``crop_photo`` the photos are aligned crops already;
-    ``path``: what its crops are called.
-
-    Pairs with a photo in which no face was found are left out and those photos named in ``lost``.
-    For a model whose similarity is a sum, aligned crops also give ``additivity_error``.
-    """
-    threshold = None
-    if pairs.folds is None:
-        if calibration is None:
-            raise PairsError(
-                f"{pairs.name} has no folds to choose a threshold on and {model.name} is not "
-                "calibrated: run the calibrate command first"
-            )
-        threshold = calibration.point("balanced").threshold
-    found = measure(
-        model,
-        pairs,
-        images=root if crop_photo is None else None,
-        photos=root,
-        crop_photo=crop_photo,
-        partial=partial,
-        degraded_copies=False,
-    )
-    s = found.paths[ALIGNED if crop_photo is None else SERVED]
-    there = np.isfinite(s)
-    if len(set(pairs.labels[there])) < 2:
-        raise PairsError(f"{pairs.name}: no genuine or no impostor pair is left to evaluate")
-    folds = None if pairs.folds is None else pairs.folds[there]
-    result = verify(s[there], pairs.labels[there], folds=folds, threshold=threshold)
-    table: dict[str, Any] = asdict(result)
-    if root and crop_photo is None and isinstance(model, SumsOverPatches):
-        table["additivity_error"] = additivity_error(model, pairs, root)
-    low, high = result.accuracy_interval
-    return table | {
-        "model": model.name,
-        "pairs": pairs.name,
-        "path": ALIGNED if crop_photo is None else path,
-        "lost": list(found.lost),
-        "n": int(there.sum()),
-        "accuracy": {"mean": result.accuracy, "low": low, "high": high},
-    }
-
-
 def additivity_error(model: FaceEmbedder, pairs: PairSet, images: Path) -> float:
     """The largest |Σ patch scores - cosine| over the pairs, for the sums over either photo's
     patches and over all matches; ``images`` holds aligned crops, the model adds up."""
@@ -230,9 +175,9 @@ def bootstrap(
     """95 % percentile interval of each statistic over pairs resampled within each class."""
     rng = np.random.default_rng(seed)
     genuine, impostor = np.flatnonzero(y), np.flatnonzero(~y)
-    drawn = np.empty((RESAMPLES, len(statistics)))
-    for row in drawn:
+    resampled = np.empty((RESAMPLES, len(statistics)))
+    for row in resampled:
         i = np.concatenate([rng.choice(side, len(side)) for side in (genuine, impostor)])
         row[:] = [statistic(s[i], y[i]) for statistic in statistics]
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
+    low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
     return list(zip(low.tolist(), high.tolist(), strict=True))

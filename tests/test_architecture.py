@@ -1,4 +1,4 @@
-"""The house keeps its shape: layers, no Gradio in the core, every import pinned."""
+"""The architecture holds: layers, no Gradio in the core, every import pinned."""
 
 from __future__ import annotations
 

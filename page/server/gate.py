@@ -1,8 +1,8 @@
-"""The door of the server: which requests come in at all, how large, and how many.
+"""The gate of the server: which requests come in at all, how large, and how many.
 
 A middleware (ASGI) before Gradio's routes. Of these only those stay open that the page and its API
-use; what else there is (a proxy, a fetcher of addresses, calls that pass by the queue, a recorder
-of videos, links to states) is closed.
+use; all others (a proxy, a fetcher of addresses, calls that pass by the queue, a recorder of
+videos, links to states) are closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from gradio.route_utils import StarletteRequest
 
 from page import FOLDER
-from page.server.folder import KEEP_SECONDS, FullError, check_room
+from page.server.folder import KEEP_SECONDS, FullError, check_space
 from page.server.inputs import place_of
 from page.server.limits import TooManyError, count, visitor
 from page.server.sessions import SESSIONS, tidied
@@ -61,7 +61,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-class Door:
+class Gate:
     """Refuses, bounds and counts; what Gradio raises at odd requests becomes one sentence."""
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
@@ -75,7 +75,7 @@ class Door:
         try:
             if uploader := look_at(scope):
                 body.charged = uploader
-                await asyncio.to_thread(check_room)
+                await asyncio.to_thread(check_space)
             await self.app(scope, body, answer)
         except RefusedError as refused:
             await answer.refuse(refused.status, str(refused))
@@ -119,8 +119,8 @@ def _inside(route: str) -> bool:
 class _Body:
     """What a client sends: bounded, and in time."""
 
-    def __init__(self, door: Door, receive: Receive) -> None:
-        self._door, self._receive = door, receive
+    def __init__(self, gate: Gate, receive: Receive) -> None:
+        self._gate, self._receive = gate, receive
         self._until = monotonic() + KEEP_SECONDS
         self._ended = False
         self.size = 0
@@ -140,10 +140,10 @@ class _Body:
     def _add(self, size: int) -> None:
         megabytes = (self.size + size) // 1_000_000 - self.size // 1_000_000
         self.size += size
-        self._door.held += size
+        self._gate.held += size
         if self.size > MAX_BODY:
             raise RefusedError(413, TOO_LARGE)
-        if self._door.held > MAX_HELD:
+        if self._gate.held > MAX_HELD:
             raise RefusedError(503, "Too much is being sent at the moment; try again in a minute.")
         if self.charged and megabytes:
             count(self.charged, "megabytes", cost=megabytes)
@@ -178,6 +178,6 @@ class _Answer:
 
 # for Blocks.launch
 SERVING: dict[str, Any] = {
-    "app_kwargs": {"middleware": [(Door, (), {})], "lifespan": tidied},
+    "app_kwargs": {"middleware": [(Gate, (), {})], "lifespan": tidied},
     "state_session_capacity": SESSIONS,
 }

@@ -1,4 +1,4 @@
-"""The door, the folder and the memory of the server: bounded, counted, emptied."""
+"""The gate, the folder and the memory of the server: bounded, counted, emptied."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from page.server import door, folder, limits
-from page.server.door import Door
-from page.server.folder import FullError, check_room, new_folder, sweep
+from page.server import folder, gate, limits
+from page.server.folder import FullError, check_space, new_folder, sweep
+from page.server.gate import Gate
 from page.server.inputs import InputError, Page, fits, whole_number
 from page.server.sessions import Answers
 from page.tabs import pair
@@ -37,13 +37,13 @@ def fresh() -> None:
 @pytest.fixture
 def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of uploads for one test."""
-    for module in (folder, door):
+    for module in (folder, gate):
         monkeypatch.setattr(module, "FOLDER", SimpleNamespace(name=str(tmp_path)))
     return tmp_path
 
 
 class Request:
-    """A request as the server below gives it to the door, and what was answered."""
+    """A request as the server below gives it to the gate, and what was answered."""
 
     def __init__(self, path: str, *chunks: bytes, ends: bool = True, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -65,8 +65,8 @@ class Request:
     async def send(self, message: Any) -> None:
         self.answers.append(message)
 
-    def at(self, there: Door) -> int:
-        """The status that the door or what is behind it answers."""
+    def at(self, there: Gate) -> int:
+        """The status that the gate or what is behind it answers."""
         run(there(self.scope, self.receive, self.send))
         return self.answers[0]["status"]
 
@@ -76,7 +76,7 @@ class Request:
 
 
 async def reading(scope: Any, receive: Any, send: Any) -> None:
-    """Something behind the door that wants the whole body."""
+    """Something behind the gate that wants the whole body."""
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -87,7 +87,7 @@ CALL, UPLOAD = "/gradio_api/call/verify", "/gradio_api/upload"
 
 
 def test_a_small_request_comes_in() -> None:
-    assert Request(CALL, b"x").at(Door(reading)) == 200
+    assert Request(CALL, b"x").at(Gate(reading)) == 200
 
 
 @pytest.mark.parametrize(
@@ -98,32 +98,32 @@ def test_what_is_not_known_is_closed(path: str) -> None:
     async def never(*_: Any) -> None:
         raise AssertionError("it came in")
 
-    assert Request(path).at(Door(never)) == 404
+    assert Request(path).at(Gate(never)) == 404
 
 
 def test_a_body_that_does_not_say_its_length_is_bounded() -> None:
     request = Request(CALL, *[bytes(1_000_000)] * 57)
-    assert request.at(Door(reading)) == 413
+    assert request.at(Gate(reading)) == 413
     assert "40 MB" in request.said
 
 
 def test_a_body_that_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "KEEP_SECONDS", 0.01)
-    assert Request(CALL, b"x", ends=False).at(Door(reading)) == 408
+    monkeypatch.setattr(gate, "KEEP_SECONDS", 0.01)
+    assert Request(CALL, b"x", ends=False).at(Gate(reading)) == 408
 
 
 def test_all_that_arrives_at_once_is_bounded_and_forgotten_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = Door(reading)
-    monkeypatch.setattr(door, "MAX_HELD", 10)
+    there = Gate(reading)
+    monkeypatch.setattr(gate, "MAX_HELD", 10)
     assert Request(CALL, bytes(11)).at(there) == 503
     assert there.held == 0
     assert Request(CALL, bytes(10)).at(there) == 200
 
 
 def test_a_visitor_uploads_so_often_and_no_more_while_others_may() -> None:
-    there, often = Door(reading), limits.ALLOWED["uploads"].amount
+    there, often = Gate(reading), limits.ALLOWED["uploads"].amount
     assert {Request(UPLOAD).at(there) for _ in range(often)} == {200}
     too_many = Request(UPLOAD)
     assert too_many.at(there) == 429 and "wait a little" in too_many.said
@@ -133,7 +133,7 @@ def test_a_visitor_uploads_so_often_and_no_more_while_others_may() -> None:
 
 
 def test_a_visitor_uploads_so_many_megabytes_and_no_more() -> None:
-    there, photo = Door(reading), [bytes(1_000_000)] * 40
+    there, photo = Gate(reading), [bytes(1_000_000)] * 40
     assert {Request(UPLOAD, *photo).at(there) for _ in range(4)} == {200}
     assert Request(UPLOAD, *photo).at(there) == 429
 
@@ -143,16 +143,16 @@ def test_a_full_folder_takes_no_upload_and_no_result(
 ) -> None:
     monkeypatch.setattr(folder, "MAX_BYTES", 10)
     (ours / "photo").write_bytes(bytes(10))
-    check_room()
+    check_space()
     (ours / "other").write_bytes(b"x")
     with pytest.raises(FullError):
         new_folder()
     request = Request(UPLOAD)
-    assert request.at(Door(reading)) == 429 and "too many photos" in request.said
+    assert request.at(Gate(reading)) == 429 and "too many photos" in request.said
     monkeypatch.setattr(folder, "MAX_BYTES", 10**9)
     monkeypatch.setattr(folder, "MAX_FILES", 1)
     with pytest.raises(FullError):
-        check_room()
+        check_space()
 
 
 def test_what_is_raised_behind_the_door_is_one_sentence_and_one_line_without_content(
@@ -162,8 +162,8 @@ def test_what_is_raised_behind_the_door_is_one_sentence_and_one_line_without_con
         raise KeyError("a visitor's secret")
 
     with caplog.at_level(logging.WARNING):
-        assert Request(CALL).at(Door(raising)) == 400
-    assert [r.getMessage().startswith("KeyError in test_door.py:") for r in caplog.records] == [
+        assert Request(CALL).at(Gate(raising)) == 400
+    assert [r.getMessage().startswith("KeyError in test_gate.py:") for r in caplog.records] == [
         True
     ]
     assert "secret" not in caplog.text
@@ -175,7 +175,7 @@ def test_an_answer_that_has_begun_is_ended() -> None:
         raise KeyError
 
     request = Request(CALL)
-    assert request.at(Door(breaking)) == 200
+    assert request.at(Gate(breaking)) == 200
     assert request.answers[1:] == [{"type": "http.response.body"}]
 
 

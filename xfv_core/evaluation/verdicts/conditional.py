@@ -1,0 +1,227 @@
+"""Calibrate a network conditionally: its cohort and the curve that takes measures.
+
+Fitted on LFW's pairs, the same pairs with one or both photos degraded, hard pairs of labelled
+people whom the network has not been trained on and who are not kept for the test, their degraded
+copies, and strangers of one kind (age, gender, group) whose names are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xfv_core.confidence.cohort import Cohort
+from xfv_core.confidence.conditional import PairCurve
+from xfv_core.confidence.curves import CalibrationError
+from xfv_core.confidence.measures import Pixels, Table
+from xfv_core.errors import XfvError
+from xfv_core.evaluation.data.degrade import SETTINGS, Setting, degraded
+from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
+from xfv_core.evaluation.verdicts.calibration import decode
+from xfv_core.evaluation.verdicts.cohorts import build_cohort
+from xfv_core.evaluation.verdicts.pair_blocks import Pairs, alike_pairs, block, draw_pairs
+from xfv_core.evaluation.verdicts.pair_fit import Block, fit_gap, fit_pair_curve
+from xfv_core.evaluation.verdicts.pair_rules import rules_for, with_rates
+from xfv_core.evaluation.verdicts.photos import CHUNK, Photos, measure_photos, raw_rows
+from xfv_core.evaluation.verdicts.research import ResearchPhotos
+from xfv_core.models.base import FaceEmbedder, HasRaw
+
+FACES, STRANGERS, DEGRADED, COVERED = 5500, 1500, 3000, 1500  # unlabelled photos, by use
+PER_PERSON, WORSE_PER_PERSON = 36, 12  # photos at most
+HARD_PAIRS, WORSE_PAIRS, STRANGER_PAIRS = 6000, 4000, 2500
+HELD_PAIRS, HELD_OUT = 2000, "people held out"
+
+
+class People(NamedTuple):
+    """The people of hard pairs: those whose label leaves one of ``left`` divided by ``every``."""
+
+    every: int
+    left: tuple[int, ...]
+
+
+def people_of(text: str) -> People | None:
+    """ "8:0,3": people whose label leaves 0 or 3 divided by 8; None for "". XfvError otherwise."""
+    if not text:
+        return None
+    try:
+        every, left = text.split(":")
+        return People(int(every), tuple(map(int, left.split(","))))
+    except ValueError:
+        raise XfvError(f"{text!r} names no people; write 8:0,3 for label mod 8 in 0, 3.") from None
+
+
+class Conditional(NamedTuple):
+    """What a calibration makes."""
+
+    curve: PairCurve
+    cohort: Cohort
+
+
+def calibrate_pairs(
+    network: FaceEmbedder,
+    research: ResearchPhotos,
+    lfw: PairSet,
+    images: Path,
+    people: People | None,
+    held: People | None,
+    seed: int = 0,
+) -> Conditional:
+    """The curve of a network, its cohort and its rules.
+
+    ``images``: aligned crops of ``lfw``. ``people``: None where the network has seen them all;
+    ``held``: people that neither it nor the fit has seen, whom the rules are measured on.
+    CalibrationError for a network whose raw embedding cannot be had.
+    """
+    if not isinstance(network, HasRaw):
+        raise CalibrationError(f"{network.name} has no embedding before it is normalised")
+    rng = np.random.default_rng(seed)
+    pool = rng.permutation(research.unlabelled())
+    parts = np.split(pool, np.cumsum([FACES, STRANGERS, DEGRADED, COVERED]))[:4]
+    faces, strangers, worse, covered = (np.sort(part) for part in parts)
+    cohort = _cohort(network, research, faces, worse, covered, seed)
+
+    def measured(crops: Pixels, settings: Sequence[Setting | None]) -> Photos:
+        return measure_photos(network, cohort, crops, settings, seed)
+
+    pairs, crops = _lfw_crops(lfw, images)
+    plain = measured(crops, [None] * len(crops))
+    blocks = _lfw_blocks(measured, crops, plain, pairs, rng)
+    blocks.append(_strangers(measured, research, strangers, rng))
+    if people is not None:
+        blocks += _hard_blocks(measured, research, people, rng)
+    hard = [block for block in blocks if block.name == "hard"]
+    ordinary = Table.joined([b.a for b in hard]) if hard else plain.table
+    curve = fit_pair_curve(blocks, plain.table, ordinary, _protocol(blocks, people))
+    curve = replace(curve, gap=fit_gap(curve, blocks))
+    curve = replace(curve, rules=rules_for(curve, blocks[0], lfw.name))
+    if held is not None:
+        curve = with_rates(curve, _held_out(measured, research, held, rng), HELD_OUT)
+    return Conditional(curve, cohort)
+
+
+def _cohort(
+    network: HasRaw,
+    research: ResearchPhotos,
+    faces: NDArray[np.intp],
+    worse: NDArray[np.intp],
+    covered: NDArray[np.intp],
+    seed: int,
+) -> Cohort:
+    """Centres of ordinary and of degraded photos; covered ones come in addition, because what is
+    drawn over a face hides it in many ways."""
+    rng = np.random.default_rng(seed)
+    covers = [setting for setting in SETTINGS if setting.kind in ("mask", "glasses", "both")]
+    settings = [SETTINGS[i] for i in rng.integers(len(SETTINGS), size=len(worse))]
+    settings += [covers[i] for i in rng.integers(len(covers), size=len(covered))]
+    plain = research.crops(faces)
+    bad = degraded(research.crops(np.concatenate([worse, covered])), settings, seed)
+    unit = []
+    for crops in (plain, bad):
+        raw = np.concatenate([raw_rows(network, part) for part in _chunks(crops)])
+        unit.append(raw / np.linalg.norm(raw, axis=1, keepdims=True))
+    return build_cohort(unit[0], unit[1], settings, plain, bad)
+
+
+def _chunks(crops: Pixels) -> list[Pixels]:
+    return [crops[i : i + CHUNK] for i in range(0, len(crops), CHUNK)]
+
+
+def _lfw_crops(lfw: PairSet, images: Path) -> tuple[Pairs, Pixels]:
+    names = lfw.photos
+    with PhotoStore(images) as store:
+        crops = np.stack([decode(store.read(name)) for name in names])
+    return Pairs(*lfw.rows(names), lfw.labels), crops
+
+
+Measured = Callable[[Pixels, Sequence[Setting | None]], Photos]
+
+
+def _lfw_blocks(
+    measured: Measured, crops: Pixels, plain: Photos, pairs: Pairs, rng: np.random.Generator
+) -> list[Block]:
+    """The pairs as they are, with the second photo degraded, and with both degraded alike."""
+    drawn = [SETTINGS[i] for i in rng.integers(len(SETTINGS), size=len(pairs.labels))]
+    first, second = (measured(crops[side], drawn) for side in (pairs.a, pairs.b))
+    every = Pairs(np.arange(len(drawn)), np.arange(len(drawn)), pairs.labels)
+    return [
+        block("lfw", plain, plain, pairs),
+        block("lfw, one degraded", plain, second, Pairs(pairs.a, every.b, pairs.labels)),
+        block("lfw, degraded alike", first, second, every),
+    ]
+
+
+def _strangers(
+    measured: Measured,
+    research: ResearchPhotos,
+    rows: NDArray[np.intp],
+    rng: np.random.Generator,
+) -> Block:
+    """Pairs of two photos of one kind, which hardly ever show one person."""
+    photos = measured(research.crops(rows), [None] * len(rows))
+    kinds: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        kinds.setdefault(research.kind(int(row)), []).append(place)
+    large = [places for places in kinds.values() if len(places) >= 8]
+    drawn = np.array(
+        [
+            rng.choice(large[rng.integers(len(large))], 2, replace=False)
+            for _ in range(STRANGER_PAIRS)
+        ]
+    )
+    return block(
+        "strangers", photos, photos, Pairs(drawn[:, 0], drawn[:, 1], np.zeros(len(drawn), bool))
+    )
+
+
+def _hard_blocks(
+    measured: Measured, research: ResearchPhotos, people: People, rng: np.random.Generator
+) -> list[Block]:
+    """Labelled people: as they are, one photo degraded, both degraded alike."""
+    known = np.flatnonzero(research.people(*people))
+    rows = _some_of_each(research, known, PER_PERSON, rng)
+    bad_rows = _some_of_each(research, known, WORSE_PER_PERSON, rng)
+    plain = measured(research.crops(rows), [None] * len(rows))
+    drawn = [SETTINGS[i] for i in rng.integers(len(SETTINGS), size=len(bad_rows))]
+    bad = measured(research.crops(bad_rows), drawn)
+    who, bad_who = research.labels[rows], research.labels[bad_rows]
+    return [
+        block("hard", plain, plain, draw_pairs(who, who, HARD_PAIRS, rng, rows, rows)),
+        block("hard, one degraded", plain, bad,
+               draw_pairs(who, bad_who, WORSE_PAIRS, rng, rows, bad_rows)),
+        block("hard, degraded alike", bad, bad, alike_pairs(drawn, bad_who, rng)),
+    ]  # fmt: skip
+
+
+def _held_out(
+    measured: Measured, research: ResearchPhotos, held: People, rng: np.random.Generator
+) -> Block:
+    """Pairs of people who are in no fit."""
+    rows = np.flatnonzero(research.people(*held))
+    photos, who = measured(research.crops(rows), [None] * len(rows)), research.labels[rows]
+    return block("hard", photos, photos, draw_pairs(who, who, HELD_PAIRS, rng, rows, rows))
+
+
+def _some_of_each(
+    research: ResearchPhotos, rows: NDArray[np.intp], most: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    labels = research.labels[rows]
+    drawn = [rng.permutation(rows[labels == person])[:most] for person in np.unique(labels)]
+    return np.concatenate(drawn)
+
+
+def _protocol(blocks: Sequence[Block], people: People | None) -> str:
+    counts = "; ".join(
+        f"{block.name}: {int(block.labels.sum())} genuine, {int((~block.labels).sum())} impostor"
+        for block in blocks
+    )
+    who = (
+        "no hard pairs, because the network was trained on all labelled people"
+        if people is None
+        else f"hard pairs of people with label mod {people.every} in {list(people.left)}"
+    )
+    return f"both classes weigh the same in every block; {counts}; {who}"
