@@ -1,4 +1,4 @@
-"""What docs/cli.md and docs/api.md repeat of the code, written anew: python -m scripts.documents
+"""What docs repeat of the code and of weights.json, written anew: python -m scripts.documents
 
 Between ``<!-- NAME -->`` and ``<!-- end -->`` stands what a function below makes; a test compares.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from xfv_core.cli import app
+from xfv_core.weights.manifest import load_manifest
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-WRITTEN = ("cli.md", "api.md")
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+SETS = {"lfw_pairs.txt": "LFW"}
+WRITTEN = ("cli.md", "api.md", "measured.md")
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -106,7 +109,48 @@ def _endpoint(function: Callable[..., Any]) -> str:
     return f"### `/{function.__name__}`\n\n```text\n{inspect.getdoc(function)}\n```"
 
 
-MAKERS = {each.__name__: each for each in (options, names, verifier, verdict, endpoints)}
+def groups() -> str:
+    """False matches by group, of every network that was asked."""
+    found = {
+        card.name: {cell["name"]: cell for cell in card.figures.groups["cells"]}
+        for card in load_manifest(ROOT / "weights.json").models.values()
+        if card.figures.groups
+    }
+    first = next(iter(found.values()))
+    rows = [[cell, *(_rate(cells[cell]) for cells in found.values())] for cell in first]
+    return _table(["group", *found], rows)
+
+
+def _rate(cell: Mapping[str, Any]) -> str:
+    return _share(cell["fmr"]["balanced"], cell["interval"]["balanced"])
+
+
+def rules() -> str:
+    """Error rates of the default network's rules on the sets that were asked."""
+    card = load_manifest(ROOT / "weights.json").card("sface")
+    curve = card.calibration.conditional if card.calibration else None
+    if curve is None:
+        raise ValueError("sface has no bar that moves with the pair")
+    rows = [
+        [SETS.get(name, name), rule.name, _share(rates.fmr, rates.fmr_interval),
+         _share(rates.fnmr, rates.fnmr_interval)]
+        for rule in curve.rules for name, rates in rule.rates.items()
+    ]  # fmt: skip
+    return _table(["set", "rule", "false matches, %", "false non-matches, %"], sorted(rows))
+
+
+def _share(rate: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{100 * rate:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+MAKERS = {
+    each.__name__: each for each in (options, names, verifier, verdict, endpoints, groups, rules)
+}
 
 if __name__ == "__main__":
     main()
