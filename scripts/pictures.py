@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from xfv_core import Verifier
+from xfv_core.explain import make_method
 from xfv_core.models import embed_all
 from xfv_core.results import Side
 from xfv_core.weights.manifest import load_manifest
@@ -35,7 +36,8 @@ PHOTOS = {name: ROOT / "examples" / f"{name}.jpg" for name in ("obama", "obama2"
 PAIRS = {"same": ("obama", "obama2"), "different": ("obama", "biden")}
 SIDES: tuple[Side, Side] = ("a", "b")
 METHODS = ("occlusion", "fggb", "xssab", "patches", "parts")
-CODE = ("xfv_core/overlay/*.py", "xfv_core/explain/*.py")  # what colours and makes a map
+NETWORKS = ("sface", "rrf56", "ecnet")  # those that the methods explain unless told otherwise
+CODE = "xfv_core/overlay/*.py"  # what colours a map
 SHOWN, GAP = 200, 4  # px: side of a face under its map, and between two
 COVER, STEP = 32, 16  # px of the 112 px crop: side of the moving square and its step
 FRAME = 120  # ms
@@ -58,15 +60,15 @@ def main(
 
 
 def inputs() -> dict[str, str]:
-    """sha256 of everything that the maps and the film depend on, by path."""
-    cards = load_manifest(ROOT / "weights.json").models.values()
-    files = {*PHOTOS.values(), *(path for code in CODE for path in ROOT.glob(code))}
-    weights = {card.bundled: card.sha256 for card in cards if card.bundled}
-    hashes = {
-        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-    return dict(sorted((hashes | weights).items()))
+    """What the maps and the film depend on: photos, the code that colours, the methods with their
+    settings, weights and calibrations; sha256 by name."""
+    files = [*PHOTOS.values(), *ROOT.glob(CODE)]
+    found = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
+    found |= {method: repr(make_method(method)).encode() for method in METHODS}
+    for name in NETWORKS:
+        card = load_manifest(ROOT / "weights.json").card(name)
+        found[name] = f"{card.sha256} {card.calibration}".encode()
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(found.items())}
 
 
 def save(picture: Image.Image, name: str) -> None:
@@ -89,7 +91,7 @@ def film(verifier: Verifier, names: tuple[str, str]) -> None:
     """A square moves over the first face; the similarity follows."""
     model = verifier.manifest.default
     one, other = (verifier.portrait(PHOTOS[name], model) for name in names)
-    threshold = verifier.threshold(model, "balanced")
+    threshold = verifier.verify(*(PHOTOS[name] for name in names), model=model).threshold
     places = list(snake(one.crop.pixels.shape[0]))
     covered = np.stack([without(one.crop.pixels, *place) for place in places])
     crops = np.stack([other.crop.pixels, one.crop.pixels, *covered])
