@@ -66,7 +66,7 @@ def explain(
     Args:
         photo_a: a photo with a face; of several the largest is taken.
         photo_b: another one.
-        method: occlusion, fggb (gradients), xssab, patches or parts.
+        method: occlusion, or another that the tool models names for the network.
         model: a name that the tool models gives, or empty for the method's own network.
         point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
         detail: of occlusion maps: fast, standard or paper.

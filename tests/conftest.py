@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, here and in what tests start
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers times threads must not exceed the cores
 
 from tests.page.browser import browser, chromium, open_page, running, server, webcam  # noqa: F401
+
+# a busy machine must not fail a test
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
 

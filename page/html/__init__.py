@@ -18,7 +18,7 @@ _STYLES = (
     "base", "answer", "maps", "two_photos", "all", "patches", "parts", "live", "charts", "models",
     "explorer",
 )  # fmt: skip
-_SCRIPTS = ("patches", "parts", "link")
+_SCRIPTS = ("patches", "parts", "link", "prior")
 
 _templates = Environment(
     loader=FileSystemLoader(FOLDER),

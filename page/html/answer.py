@@ -17,6 +17,8 @@ from xfv_core.weights.manifest import ModelCard
 
 LOWEST = -0.4  # similarity at the left end of the axis; the right one is 1
 WIDTH, BASE, HIGH = 560, 78, 58  # px: of the axis, its foot, its highest hill
+TOLD = 0.02  # of similarity; a narrower band in which nothing is said cannot be seen
+LEVEL = 1.5  # times likelier: less is as good as nothing
 NEAR_END = 70  # px from an end where "this pair" would run out of the picture
 
 
@@ -59,7 +61,40 @@ def answer(
         "judged by a curve that had not seen it.",
         source=card.indicative_threshold.source if card.indicative_threshold else "",
         rule=POINTS.get(verdict.operating_point, "Indicative, from the literature"),
+        conditional=calibration.conditional if calibration else None,
+        evidence=_evidence(verdict),
+        rates=lambda rule: _rates(calibration, rule),
         axis=axis(verdict, calibration) if calibration else "",
+    )
+
+
+def _evidence(verdict: Verdict) -> str:
+    """The likelihood ratio in words: which proposition it supports, and how many times."""
+    log_lr, bound = verdict.log10_lr, verdict.lr_bound
+    if log_lr is None or bound is None:
+        return ""
+    times = 10 ** abs(log_lr)
+    side = "one person" if log_lr > 0 else "two people"
+    if times > 0.99 * bound:
+        return f"at least {bound:,.0f} times likelier for {side}"
+    if times < LEVEL:
+        return "as likely for one person as for two"
+    return f"{times:,.{0 if times >= 10 else 1}f} times likelier for {side}"
+
+
+def _rates(calibration: Calibration | None, rule: str) -> str:
+    """What a rule does, by population: how many strangers it takes for one person, what it misses.
+
+    "" for a threshold of one's own, whose rates nobody measured.
+    """
+    curve = calibration.conditional if calibration else None
+    known = [each for each in curve.rules if each.name == rule] if curve else []
+    return "; ".join(
+        f"of strangers {rates.fmr:.2%} for one person"
+        + ("" if rates.fnmr is None else f" and misses {rates.fnmr:.2%} of same-person pairs")
+        + f" ({population})"
+        for each in known
+        for population, rates in each.rates.items()
     )
 
 
@@ -67,18 +102,36 @@ def axis(verdict: Verdict, calibration: Calibration) -> Markup:
     """SVG: where this pair lies among the calibration pairs' similarities."""
     here, theta = _x(verdict.similarity), _x(verdict.threshold)
     counts = calibration.histogram
+    band = verdict.says_nothing
     return filled(
         "axis",
         width=WIDTH,
         base=BASE,
         high=HIGH,
-        hills=[("impostor", _hill(counts.impostor)), ("genuine", _hill(counts.genuine))],
+        hills=[] if band else [
+            ("impostor", _hill(counts.impostor)), ("genuine", _hill(counts.genuine)),
+        ],
+        curve=_probability(verdict) if band else "",
+        band=[f"{_x(s):.1f}" for s in band] if band and band[1] - band[0] > TOLD else [],
         here=f"{here:.1f}",
         theta=f"{theta:.1f}",
         anchor="start" if here < NEAR_END else "end" if here > WIDTH - NEAR_END else "middle",
         title=f"Similarity {verdict.similarity:.2f}, threshold {verdict.threshold:.2f}; "
-        "strangers lie left, same-person pairs right",
-    )
+        + (
+            "the line is P(same person) of two photos like these, by their similarity"
+            if band
+            else "strangers lie left, same-person pairs right"
+        ),
+    )  # fmt: skip
+
+
+def _probability(verdict: Verdict) -> str:
+    """P(same person) over the similarity, for photos with the measures of these two."""
+    assert verdict.says_nothing is not None and verdict.slope is not None
+    s = np.linspace(LOWEST, 1, 141)
+    outside = s - np.clip(s, *verdict.says_nothing)
+    p = 1 / (1 + np.exp(-np.clip(verdict.slope * outside, -50, 50)))
+    return points([_x(each) for each in s], BASE - p * HIGH)
 
 
 def _x(similarity: float) -> float:

@@ -10,12 +10,14 @@ from markupsafe import Markup
 
 from page.html import REPORT_STYLE, SCRIPTS, STYLE, filled
 from page.html.answer import answer
+from page.html.examiner import examiner
 from page.html.maps import maps
 from page.html.pictures import data_url
 from page.html.words import about, limits
 from xfv_core import __version__
 from xfv_core.confidence import Calibration
 from xfv_core.explain import method_named
+from xfv_core.record import record
 from xfv_core.results import Explanation
 from xfv_core.weights.manifest import ModelCard
 
@@ -36,13 +38,15 @@ def report(
     card: ModelCard,
     calibration: Calibration | None,
     made: datetime,
+    files: Sequence[bytes],
 ) -> Markup:
-    """The verdict of the first explanation, then every explanation in full.
+    """The verdict of the first explanation, then every explanation in full, then the record.
 
-    ``card``, ``calibration``: of the first one's model. A policy inside the file forbids it to
-    fetch anything.
+    ``card``, ``calibration``: of the first one's model. ``files``: both photos as they came. A
+    policy inside the file forbids it to fetch anything.
     """
     first = explanations[0]
+    kept = record(first.verdict, first.portraits, card, files, __version__)
     return filled(
         "report",
         first=first,
@@ -57,6 +61,7 @@ def report(
             for portrait, which in zip(first.portraits, ("First", "Second"), strict=True)
         ],
         answer=answer(first.verdict, card, calibration),
+        examiner=examiner(first, calibration, kept),
         sections=[_section(explanation) for explanation in explanations],
         others=sorted({e.maps.model for e in explanations} - {card.name}),
         limits=limits(card),

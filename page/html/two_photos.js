@@ -10,20 +10,24 @@
     if (old && piece.dataset.state !== "stale") piece.dataset.state = "stale";
   });
 
+  let chosen = "";
+  const choose = () => document.querySelectorAll("[id^=options-]").forEach((options) =>
+    options.classList.toggle("chosen", options.id === `options-${chosen}`));
+
   window.xfv = {
     key: () => `${asked.pair}.${asked.turn}`,
     newPair: () => { asked.pair += 1; age(); },
     newTurn: () => { asked.turn += 1; age(); },
     // the options of the chosen method, and no others
-    choose: (method) => {
-      document.querySelectorAll("[id^=options-]").forEach((options) =>
-        options.classList.toggle("chosen", options.id === `options-${method}`));
-    },
+    choose: (method) => { chosen = method; choose(); },
   };
 
   const watch = () => {
-    if (!stage()) return setTimeout(watch, 50);
+    const settings = document.getElementById("settings");
+    if (!stage() || !settings) return setTimeout(watch, 50);
     new MutationObserver(age).observe(stage(), { childList: true, subtree: true });
+    // what is folded up comes into being when it is unfolded
+    new MutationObserver(choose).observe(settings, { childList: true, subtree: true });
   };
   watch();
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 from gradio import networking, route_utils
@@ -20,6 +21,7 @@ WRITTEN_FOR = "6.31.0"
 MAX_FILES = 10  # of one upload
 WAITING_SESSIONS = 2000  # whose answers are kept until they are fetched
 
+_answers: Callable[[str], bool] = networking.url_ok
 _kept_session: Callable[[StateHolder, str], SessionState] = StateHolder.__getitem__
 
 
@@ -63,7 +65,7 @@ def _keep_nothing(*_: Any) -> None:
 def _patient(url: str) -> bool:
     """Gradio would end a server that does not answer its own first request within 3 seconds, as on
     a busy machine; whoever started it waits as long as they like."""
-    return True
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost") or _answers(url)
 
 
 def patch_queue(blocks: gr.Blocks) -> None:

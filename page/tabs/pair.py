@@ -27,6 +27,7 @@ from page.tabs.controls import Controls, Values
 from page.widgets import in_words, verifier
 from xfv_core import Explanation, XfvError
 from xfv_core.explain import method_named
+from xfv_core.faces.decode import read
 from xfv_core.memory import Recent
 from xfv_core.results import PictureKind, Surface, all_in_one
 
@@ -153,7 +154,8 @@ class Pair:
             found.append(last)
         name = pair.model or verifier.manifest.default
         card, calibration = verifier.manifest.card(name), verifier.calibration(name)
-        page = report(found, card, calibration, datetime.now(timezone.utc))
+        files = [read(photo) for photo in self.controls.uploads(values) if photo]
+        page = report(found, card, calibration, datetime.now(timezone.utc), files)
         folder = new_folder()
         (folder / "xfv-report.html").write_text(page, encoding="utf-8")
         (folder / "xfv-report.png").write_bytes(all_in_one(found))

@@ -27,6 +27,7 @@ from page.tabs.pair import (
 from page.widgets import MAPS, SILENT, VERDICTS, methods
 from xfv_core.explain import Method
 
+SETTINGS = "Model, decision rule and options of the method"
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
 VIEW_JS = "v => { document.getElementById('stage').classList.toggle('whole-photo', v !== 'Face') }"
 # the key of the question is the first of the values, because its widget is made first
@@ -87,7 +88,7 @@ def two_photos(page: gr.Blocks) -> None:
         every = gr.HTML(elem_id="all", js_on_load=ALL_SCRIPT)
         taken_home = tools()
     examples = examples_widget()
-    with gr.Accordion("Model, decision rule and options of the method", open=False):
+    with gr.Accordion(SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
             model, rule = model_widget(), rule_widget()
         gr.Checkbox(False, label="Look first: cover the verdict", elem_id="look-first")

@@ -10,19 +10,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
 from page.html import explorer
+from tests.gallery.test_verdicts import columns
 from xfv_core import Verifier
 from xfv_core.evaluation.data.pairs import PairSet
 from xfv_core.evaluation.verdicts import gallery as building
 from xfv_core.evaluation.verdicts.gallery import GalleryBuildError, Plan, build_shards, finish
 from xfv_core.explain import Cost, Maps, make_method
 from xfv_core.explain.base import smooth
-from xfv_core.gallery import ORDERS, OUTCOMES, Gallery, GalleryError, Verdicts
+from xfv_core.gallery import Gallery, GalleryError
 from xfv_core.gallery.files import LEVELS, pack_map, unpack_map
 from xfv_core.models import FaceModel
 from xfv_core.results import explanation_of
@@ -245,56 +244,6 @@ def test_what_is_not_there_is_refused_in_a_sentence(gallery: Gallery, tmp_path: 
     ):
         with pytest.raises(GalleryError):
             ask()
-
-
-SHARE = st.floats(0, 1) | st.just(float("nan"))
-PAIR = st.tuples(st.booleans(), st.booleans(), st.floats(-1, 1), SHARE, SHARE, SHARE)
-
-
-def columns(pairs: list[tuple[bool, bool, float, float, float, float]]) -> Verdicts:
-    genuine, same, similarity, confidence, agreement, fidelity = (
-        np.array(column) for column in zip(*pairs, strict=True)
-    )
-    names = tuple(map(str, range(len(pairs))))
-    return Verdicts(
-        names, names, genuine, same, similarity, confidence, confidence, agreement,
-        {"occlusion": fidelity},
-    )  # fmt: skip
-
-
-@given(st.lists(PAIR, min_size=1, max_size=30), st.sampled_from(ORDERS))
-def test_outcomes_part_the_pairs_and_every_order_keeps_them(pairs: list, order: str) -> None:
-    verdicts = columns(pairs)
-    rows = {outcome: set(verdicts.chosen(outcome, order=order)) for outcome in OUTCOMES}
-    assert rows["all"] == set(range(len(pairs)))
-    assert rows["right"] | rows["wrong"] == rows["all"] and not rows["right"] & rows["wrong"]
-    assert rows["false match"] | rows["false non-match"] == rows["wrong"]
-    assert all(verdicts.same[row] for row in rows["false match"])
-
-
-@given(st.lists(PAIR, min_size=1, max_size=30))
-def test_an_order_puts_what_it_does_not_know_last(pairs: list) -> None:
-    verdicts = columns(pairs)
-    for order, key in (
-        ("least confident first", verdicts.confidence),
-        ("methods disagree most", verdicts.agreement),
-        ("most faithful first", -verdicts.fidelity["occlusion"]),
-    ):
-        found = key[verdicts.chosen(order=order, method="occlusion")]
-        known = ~np.isnan(found)
-        assert not known[known.sum() :].any()
-        assert (np.diff(found[known]) >= 0).all()
-
-
-@given(st.lists(PAIR, min_size=1, max_size=30), st.floats(0, 1), st.floats(0, 1))
-def test_a_range_keeps_the_confidences_inside_it(pairs: list, one: float, other: float) -> None:
-    verdicts = columns(pairs)
-    low, high = sorted((one, other))
-    kept = verdicts.confidence[verdicts.chosen(confidence=(low, high))]
-    assert ((kept >= low) & (kept <= high)).sum() == (
-        (verdicts.confidence >= low) & (verdicts.confidence <= high)
-    ).sum()
-    assert not np.isnan(kept).any() or (low, high) == (0, 1)
 
 
 def test_the_page_shows_every_chosen_pair_once(gallery: Gallery) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -27,6 +29,8 @@ def toy(layers: list[tuple[int, int, int]], *, local: int = 4, dim: int = 6) -> 
 
 TOY_56 = toy([(8, 8, 4), (3, 1, 4), (3, 1, 6), (3, 1, 6)])
 TOY_28 = toy([(14, 7, 4), (3, 1, 6)])
+SHORTCUTS = replace(toy([(8, 4, 4), (3, 1, 6), (3, 2, 6), (2, 1, 8), (2, 1, 8), (3, 1, 8)]),
+                    shortcuts=True)  # fmt: skip
 
 
 def awake(model: PatchFaceModel, seed: int = 0) -> PatchFaceModel:
@@ -147,7 +151,7 @@ def test_a_batch_of_pairs_gives_each_pairs_scores() -> None:
     torch.testing.assert_close(batch.similarity[1], single.similarity)
 
 
-@pytest.mark.parametrize("config", [TOY_56, TOY_28], ids=["56", "28"])
+@pytest.mark.parametrize("config", [TOY_56, TOY_28, SHORTCUTS], ids=["56", "28", "shortcuts"])
 def test_nothing_outside_a_patch_moves_its_feature(config: PatchConfig) -> None:
     model = awake(RRFNet(config))
     photo = photos(1)[0]
@@ -163,7 +167,7 @@ def test_nothing_outside_a_patch_moves_its_feature(config: PatchConfig) -> None:
         assert torch.equal(moved[index], clean[index])
 
 
-@pytest.mark.parametrize("config", [TOY_56, TOY_28], ids=["56", "28"])
+@pytest.mark.parametrize("config", [TOY_56, TOY_28, SHORTCUTS], ids=["56", "28", "shortcuts"])
 def test_the_gradient_of_a_patch_reaches_its_corners_and_no_further(config: PatchConfig) -> None:
     model = awake(RRFNet(config))
     for block in model.modules():  # positive weights: no pixel cancels out, no ReLU closes
@@ -206,6 +210,16 @@ def test_folding_and_a_round_trip_keep_the_embedding(kind: type[PatchFaceModel])
     x = photos(2)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in again.modules())
     torch.testing.assert_close(again.embed(x), model.embed(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [RRFNet, FullFaceNet])
+def test_exported_weights_contain_the_shortcuts(kind: type[PatchFaceModel]) -> None:
+    config = SHORTCUTS if kind is RRFNet else replace(TOY_56, shortcuts=True)
+    model, plain = awake(kind(config)), awake(kind(replace(config, shortcuts=False)))
+    x = photos(2)
+    assert (model.embed(x) - plain.embed(x)).abs().max() > 0.01
+    assert not any(block.shortcut for block in model.folded().encoder.convs)
+    torch.testing.assert_close(model.folded().embed(x), model.embed(x), atol=1e-5, rtol=1e-4)
 
 
 def test_half_precision_weights_become_float32() -> None:

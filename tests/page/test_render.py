@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from page.html.answer import answer, axis, problem
@@ -110,6 +110,7 @@ def test_a_verdict_the_probability_does_not_support_is_not_called_sure(
     assert "40 %" in html
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_the_marker_stays_on_the_axis(similarity: float, threshold: float) -> None:
     stored = load_manifest().card("sface").calibration

@@ -47,7 +47,7 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    teachers = {name: rng.normal(size=(COUNT, 4)).astype(np.float16) for name in ("one", "two")}
+    teachers = {name: _unit(rng.normal(size=(COUNT, 4))) for name in ("one", "two")}
     np.savez(folder / "faces_train_teacher.npz", **teachers)
     return folder
 
@@ -56,6 +56,10 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_config() -> TrainConfig:
     """Six steps on the CPU in float32."""
     return config_from_dict(TOY_CONFIG)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
 
 
 def _add(tar: tarfile.TarFile, name: str, pixels: np.ndarray) -> None:

@@ -89,3 +89,27 @@ def test_an_occlusion_is_one_flat_rectangle() -> None:
         inside = after[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert inside.max() == inside.min()
         assert 19 <= rows.max() - rows.min() < 60
+
+
+def test_photos_are_augmented_where_they_are() -> None:
+    strong = Augmentation(blur_share=0.5, jpeg_share=0.5, occlusion_share=0.5)
+    elsewhere = photos().to("meta")  # any step on another device would fail
+    out = augment(elsewhere, strong, seeded())
+    assert (out.device.type, out.shape) == ("meta", (6, 3, 112, 112))
+
+
+def test_a_blur_keeps_the_mean_and_flattens_the_rest() -> None:
+    x = (torch.rand(4, 3, 136, 136, generator=seeded()) * 255).byte()
+    plain = augment(x, NOTHING, seeded(2))
+    blurred = augment(x, dataclasses.replace(NOTHING, blur_share=1.0), seeded(2))
+    assert (blurred.mean((1, 2, 3)) - plain.mean((1, 2, 3))).abs().max() < 0.01
+    assert (blurred.std((1, 2, 3)) < 0.5 * plain.std((1, 2, 3))).all()
+
+
+def test_a_narrower_margin_shows_the_same_crop() -> None:
+    x = photos(4)
+    inner = x[:, :, 8:-8, 8:-8]  # a margin of 4 px rather than 12
+    mild = dataclasses.replace(NOTHING, shift=1.0, rotation=1.0, brightness=0.1)
+    whole, narrow = (augment(p, mild, seeded(3)) for p in (x, inner))
+    torch.testing.assert_close(narrow, whole, atol=1e-3, rtol=0)
+    assert torch.equal(centre_crop(inner), centre_crop(x))

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from xfv_core.training.data import (
-    TrainingDataError,
-    batch_rows,
-    centred_targets,
-    load_training_set,
-)
+from xfv_core.training.data import RowsOn, batch_rows, centred_targets, load_training_set
+from xfv_core.training.sources import TrainingDataError
 
 
 def test_photos_stand_in_the_order_of_the_table(toy_data: Path, tmp_path: Path) -> None:
@@ -38,7 +35,7 @@ def test_unknown_identities_are_minus_one(toy_data: Path, tmp_path: Path) -> Non
 
 def test_a_batch_holds_the_asked_rows(toy_data: Path, tmp_path: Path) -> None:
     data = load_training_set(toy_data, tmp_path, ["one", "two"])
-    photos, targets, labels = data.batch(np.array([7, 2]))
+    photos, targets, labels = RowsOn(data, torch.device("cpu")).batch(np.array([7, 2]))
     assert photos.shape == (2, 3, 136, 136)
     assert photos[:, 0, 0, 0].tolist() == [42, 12]
     np.testing.assert_array_equal(targets.numpy(), data.targets[[7, 2]])
@@ -83,8 +80,8 @@ def test_missing_parts_are_named(toy_data: Path, tmp_path: Path) -> None:
         load_training_set(tmp_path, tmp_path, ["one"])
     with pytest.raises(TrainingDataError, match="three"):
         load_training_set(toy_data, tmp_path / "cache", ["three"])
-    table = (toy_data / "faces_train.csv").read_bytes()
-    (tmp_path / "faces_train.csv").write_bytes(table)
+    for name in ("faces_train.csv", "faces_train_teacher.npz"):
+        (tmp_path / name).write_bytes((toy_data / name).read_bytes())
     with pytest.raises(TrainingDataError, match=r"faces_train-000\.tar"):
         load_training_set(tmp_path, tmp_path / "other", ["one"])
 
@@ -92,3 +89,11 @@ def test_missing_parts_are_named(toy_data: Path, tmp_path: Path) -> None:
 def test_a_batch_larger_than_the_set_is_refused() -> None:
     with pytest.raises(TrainingDataError, match="smaller"):
         batch_rows(np.arange(4), 0, 8, 0)
+
+
+def test_people_held_out_are_neither_trained_on_nor_watched(toy_data: Path, tmp_path: Path) -> None:
+    data = load_training_set(toy_data, tmp_path, ["one"])  # labels 1 and 3 in turn, and unknown
+    train, held = data.split(10, people=4)
+    shown = data.labels[np.concatenate([train, held])]
+    assert set(shown) == {-1, 1}
+    assert len(train) + len(held) == 30

@@ -15,7 +15,7 @@ from xfv_core.models.rrf import RRFNet
 from xfv_core.training.config import TrainConfig, config_from_dict
 from xfv_core.training.curves import read_curves
 from xfv_core.training.data import TrainingSet, load_training_set
-from xfv_core.training.loop import ResumeError, Trainer
+from xfv_core.training.loop import ResumeError, Trainer, decaying
 
 from .conftest import TOY_CONFIG
 
@@ -165,6 +165,40 @@ def test_the_end_may_be_moved_only_before_the_step_size_falls(
     Trainer(config, data, tmp_path / "late").run(until=4)
     with pytest.raises(ResumeError, match="hold"):
         Trainer(moved, data, tmp_path / "late").run()
+
+
+def test_a_decay_begins_where_the_training_stands_and_keeps_the_stable_checkpoint(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(toy_config, hold=50, steps=100)
+    Trainer(config, data, tmp_path).run(until=3)
+    stable = (tmp_path / "checkpoint.pt").read_bytes()
+    falling = decaying(config, tmp_path, 4)
+    assert (falling.hold, falling.steps) == (3, 7)
+    Trainer(falling, data, tmp_path).run(until=5)
+    assert decaying(config, tmp_path, 9) == falling  # it has begun: it keeps its course
+    Trainer(falling, data, tmp_path).run()
+    assert checkpoint(tmp_path)["step"] == 7
+    assert (tmp_path / "stable.pt").read_bytes() == stable
+    (tmp_path / "checkpoint.pt").write_bytes(stable)
+    Trainer(config, data, tmp_path).run(until=4)
+
+
+def test_nothing_falls_without_a_checkpoint(toy_config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ResumeError, match="no training"):
+        decaying(toy_config, tmp_path, 4)
+
+
+def test_a_checkpoint_from_before_an_entry_existed_has_its_default(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path
+) -> None:
+    Trainer(toy_config, data, tmp_path).run(until=1)
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["config"]["losses"]["hard"]
+    torch.save(state, path)
+    Trainer(toy_config, data, tmp_path).run(until=2)
+    assert checkpoint(tmp_path)["step"] == 2
 
 
 @pytest.mark.slow

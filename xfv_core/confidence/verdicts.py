@@ -114,15 +114,18 @@ def moves(curve: PairCurve, photos: tuple[Measures, Measures]) -> tuple[Move, ..
 
 
 WORDS = {  # measure -> what a low value means, and a high one
-    "norm": ("Little of a face for the network to see", "Much of a face for the network to see"),
-    "sharpness": ("Little fine detail", "Much fine detail"),
+    "norm": (
+        "The network finds little of a face in {where}",
+        "The network finds much of a face in {where}",
+    ),
+    "sharpness": ("There is little fine detail in {where}", "There is much fine detail in {where}"),
     "typicality": (
-        "A face that few strangers come near",
-        "A face that many strangers come near",
+        "Few strangers come near what is seen in {where}",
+        "Many strangers come near what is seen in {where}",
     ),
     "degradation": (
-        "Nothing of a blurred, coarse or covered photo",
-        "Something of a blurred, coarse or covered photo",
+        "Nothing in {where} is like a blurred, coarse or covered photo",
+        "Something in {where} is like a blurred, coarse or covered photo",
     ),
 }
 
@@ -136,7 +139,7 @@ def _move(curve: PairCurve, name: str, by: float, photos: tuple[Measures, Measur
     alike = away[0] * away[1] > 0 and min(map(abs, away)) > 0.5 * max(map(abs, away))
     photo = "both" if alike else "first" if first else "second"
     where = "both photos" if alike else f"the {photo} photo"
-    text = f"{WORDS[name][value > usual]} in {where} ({by:+.2f})."
+    text = f"{WORDS[name][value > usual].format(where=where)} ({by:+.2f})."
     return Move(name, photo, value, usual, by, text)
 
 

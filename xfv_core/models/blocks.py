@@ -98,6 +98,8 @@ class TrainedModel(FaceModel):
                 weight, bias = fuse_conv_bn_weights(
                     conv.weight, conv.bias, mean, variance, bn.eps, bn.weight, bn.bias
                 )
+                if block.shortcut:
+                    weight.data += shortcut_kernel(weight.data)
                 tensors[f"{path}.conv.weight"] = weight.detach()
                 tensors[f"{path}.conv.bias"] = bias.detach()
         return self.from_tensors(tensors, self.config.to_dict(), name=self.name)
@@ -108,29 +110,76 @@ class TrainedModel(FaceModel):
 
 
 class ConvBlock(nn.Module):
-    """Convolution, BN (folded away for inference), ReLU."""
+    """Convolution, BN (folded away for inference), ReLU.
 
-    def __init__(self, width: int, layer: Layer, padding: int, folded: bool, relu: bool) -> None:
+    ``shortcut`` adds the block's input before the ReLU while it is trained, cropped to the middle
+    of each window. That sum is itself a convolution, so exported weights contain it (RepVGG, Ding
+    et al. 2021, arXiv 2101.03697).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layer: Layer,
+        padding: int,
+        folded: bool,
+        relu: bool,
+        shortcut: bool = False,
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
             width, layer.channels, layer.kernel, layer.stride, padding, bias=folded
         )
         self.bn = None if folded else nn.BatchNorm2d(layer.channels)
         self.relu = relu
+        self.shortcut = shortcut and not folded
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,C,H,W) -> (B,channels,H',W')."""
-        x = self.conv(x)
+        y = self.conv(x)
         if self.bn is not None:
-            x = self.bn(x)
-        return functional.relu(x) if self.relu else x
+            y = self.bn(y)
+        if self.shortcut:
+            y = y + self._middle(x)
+        return functional.relu(y) if self.relu else y
+
+    def _middle(self, x: Tensor) -> Tensor:
+        """What :func:`shortcut_kernel` gives, without multiplications."""
+        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
+        x = functional.pad(x, (self.conv.padding[0],) * 4)  # type: ignore[arg-type]
+        if kernel % 2:
+            edge = kernel // 2
+            x = x[:, :, edge : x.shape[2] - edge : stride, edge : x.shape[3] - edge : stride]
+        else:
+            x = functional.avg_pool2d(x, kernel, stride)
+        missing = self.conv.out_channels - x.shape[1]
+        return functional.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
+
+
+def shortcut_kernel(weight: Tensor) -> Tensor:
+    """The kernel (out,in,k,k) that hands channel i on to channel i: the middle pixel of a window,
+    or, of an even one, its mean."""
+    kernel = torch.zeros_like(weight)
+    size, shared = weight.shape[-1], range(min(weight.shape[:2]))
+    if size % 2:
+        kernel[shared, shared, size // 2, size // 2] = 1
+    else:
+        kernel[shared, shared] = 1 / size**2
+    return kernel
 
 
 def conv_block(
-    width: int, layer: Layer, padded: bool, folded: bool, *, relu: bool = True
+    width: int,
+    layer: Layer,
+    padded: bool,
+    folded: bool,
+    *,
+    relu: bool = True,
+    shortcut: bool = False,
 ) -> ConvBlock:
     """The block of a layer on ``width`` channels; ``padded`` keeps the border's outputs."""
-    return ConvBlock(width, layer, padding_of(layer) if padded else 0, folded, relu)
+    padding = padding_of(layer) if padded else 0
+    return ConvBlock(width, layer, padding, folded, relu, shortcut and layer.channels >= width)
 
 
 def padding_of(layer: Layer) -> int:

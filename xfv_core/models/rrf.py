@@ -49,12 +49,15 @@ class PatchConfig(NetConfig):
     hidden : width of the 1x1 layer that receives the position vectors.
     local : width of the features that each position maps linearly on its own.
     dim : length of a patch feature.
+    shortcuts : the convolutions after the first are trained with shortcuts (exported weights
+        contain them).
     """
 
     layers: tuple[Layer, ...]
     hidden: Positive
     local: Positive
     dim: Positive
+    shortcuts: bool = False
 
 
 class PatchEncoder(nn.Module):
@@ -67,7 +70,7 @@ class PatchEncoder(nn.Module):
         super().__init__()
         widths = [3, *(layer.channels for layer in config.layers)]
         convs = [
-            conv_block(width, layer, padded, folded)
+            conv_block(width, layer, padded, folded, shortcut=config.shortcuts and width > 3)
             for width, layer in zip(widths, config.layers, strict=False)
         ]
         self.convs = nn.Sequential(*convs)

@@ -1,21 +1,23 @@
-"""Augmentation of a whole batch on tensors, repeatable from one generator.
+"""Augmentation of a whole batch on tensors of any device, repeatable from one generator.
 
-Photos come with a 12 px margin around the 112 px template crop, so shifts, rotations and scales
-show real pixels. Flip and geometry are one bilinear sampling; colour is one 3x3 matrix per photo.
+Photos come with a margin around the 112 px template crop, so shifts, rotations and scales show
+real pixels. Flip and geometry are one bilinear sampling; colour is one 3x3 matrix per photo.
 """
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from xfv_core.training.jpeg import jpeg
+
 CROP_SIZE = 112
+DRAWS = 21  # random numbers for a photo
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Augmentation:
     shift : pixels, uniform in ±shift.        rotation : degrees, uniform in ±rotation.
     scale : relative, uniform in 1±scale.
     brightness, contrast, saturation, tint : relative, uniform in ±value.
-    blur_share : shrunk 2-4 times and enlarged again.    jpeg_share : JPEG of quality 20-60.
+    blur_share : a Gaussian of σ 1-2 px.    jpeg_share : JPEG of quality 20-60.
     occlusion_share : one grey rectangle of 20-60 px sides.
     """
 
@@ -46,7 +48,7 @@ class Augmentation:
 
 
 def centre_crop(photos: Tensor, down: float = 0.0) -> Tensor:
-    """uint8 (B,3,136,136) -> the crop ``down`` px below the template's, (B,3,112,112) in [0,1]."""
+    """uint8 (B,3,P,P) -> the crop ``down`` px below the template's, (B,3,112,112) in [0,1]."""
     margin = (photos.shape[-1] - CROP_SIZE) // 2
     top = margin + round(down)
     inner = photos[..., top : top + CROP_SIZE, margin : margin + CROP_SIZE]
@@ -54,74 +56,81 @@ def centre_crop(photos: Tensor, down: float = 0.0) -> Tensor:
 
 
 def augment(photos: Tensor, strength: Augmentation, generator: Generator) -> Tensor:
-    """uint8 (B,3,136,136) -> float (B,3,112,112) in [0,1]; every photo its own draw."""
-    x = _recolour(_warp(photos.float() / 255, strength, generator), strength, generator)
-    x = _blur(x, _chosen(len(x), strength.blur_share, generator), generator)
-    x = _jpeg(x, _chosen(len(x), strength.jpeg_share, generator), generator)
-    return _occlude(x, _chosen(len(x), strength.occlusion_share, generator), generator)
+    """uint8 (B,3,P,P) -> float (B,3,112,112) in [0,1], where the photos are; every photo its own
+    draw. One generator gives the same draws for photos on any device.
+    """
+    draws = torch.rand(DRAWS, len(photos), generator=generator, device=generator.device)
+    draw = iter(draws.unbind())
+
+    def uniform(spread: float) -> Tensor:
+        return ((next(draw) * 2 - 1) * spread).to(photos.device)
+
+    x = _warp(photos.float() / 255, strength, uniform)
+    x = _recolour(x, strength, uniform)
+    for share, spoil, count in (
+        (strength.blur_share, _blur, 1),
+        (strength.jpeg_share, _jpeg, 1),
+        (strength.occlusion_share, _occlude, 5),
+    ):
+        rows = torch.nonzero(next(draw) < share)[:, 0]
+        own = [next(draw)[rows].to(x.device) for _ in range(count)]
+        if len(rows):
+            rows = rows.to(x.device)
+            x[rows] = spoil(x[rows], *own)
+    return x
 
 
-def _uniform(count: int, spread: float, generator: Generator) -> Tensor:
-    return (torch.rand(count, generator=generator) * 2 - 1) * spread
-
-
-def _chosen(count: int, share: float, generator: Generator) -> list[int]:
-    return torch.nonzero(torch.rand(count, generator=generator) < share)[:, 0].tolist()
-
-
-def _warp(x: Tensor, strength: Augmentation, generator: Generator) -> Tensor:
+def _warp(x: Tensor, strength: Augmentation, uniform: Callable[[float], Tensor]) -> Tensor:
     """Flip, rotate, scale and shift in one sampling around the centre of the crop."""
     count, size = len(x), x.shape[-1]
-    angle = _uniform(count, np.pi / 180 * strength.rotation, generator)
-    zoom = (1 + _uniform(count, strength.scale, generator)) * CROP_SIZE / size
-    flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    shift = _uniform(2 * count, 2 * strength.shift / size, generator).view(2, count)
-    rows = [zoom * angle.cos() * flip, -zoom * angle.sin(), shift[0]]
-    rows += [zoom * angle.sin() * flip, zoom * angle.cos(), shift[1] + 2 * strength.down / size]
+    angle = uniform(np.pi / 180 * strength.rotation)
+    zoom = (1 + uniform(strength.scale)) * CROP_SIZE / size
+    flip = torch.where(uniform(1.0) < 0, -1.0, 1.0)
+    across, down = uniform(2 * strength.shift / size), uniform(2 * strength.shift / size)
+    rows = [zoom * angle.cos() * flip, -zoom * angle.sin(), across]
+    rows += [zoom * angle.sin() * flip, zoom * angle.cos(), down + 2 * strength.down / size]
     theta = torch.stack(rows, 1).view(count, 2, 3)
     grid = functional.affine_grid(theta, [count, 3, CROP_SIZE, CROP_SIZE], align_corners=False)
     return functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
-def _recolour(x: Tensor, strength: Augmentation, generator: Generator) -> Tensor:
+def _recolour(x: Tensor, strength: Augmentation, uniform: Callable[[float], Tensor]) -> Tensor:
     """Saturation, contrast and tint as one matrix, brightness as its offset."""
-    count = len(x)
-    saturation = 1 + _uniform(count, strength.saturation, generator)
-    contrast = 1 + _uniform(count, strength.contrast, generator)
-    brightness = _uniform(count, strength.brightness, generator)
-    tint = 1 + _uniform(3 * count, strength.tint, generator).view(count, 3)
-    grey = torch.tensor([0.299, 0.587, 0.114]).expand(3, 3)
-    mix = torch.eye(3) * saturation[:, None, None] + grey * (1 - saturation)[:, None, None]
+    saturation, contrast = 1 + uniform(strength.saturation), 1 + uniform(strength.contrast)
+    brightness = uniform(strength.brightness)
+    tint = 1 + torch.stack([uniform(strength.tint) for _ in range(3)], 1)  # (B, 3)
+    grey = x.new_tensor([0.299, 0.587, 0.114]).expand(3, 3)
+    mix = torch.eye(3, device=x.device) * saturation[:, None, None]
+    mix = mix + grey * (1 - saturation)[:, None, None]
     mix = mix * (contrast[:, None] * tint)[:, :, None]  # (B, 3, 3)
     offset = (1 - contrast) * x.mean((1, 2, 3)) + brightness
     flat = torch.baddbmm(offset[:, None, None], mix, x.flatten(2))  # (B, 3, H·W)
     return flat.clamp_(0, 1).view_as(x)
 
 
-def _blur(x: Tensor, rows: list[int], generator: Generator) -> Tensor:
-    for row in rows:
-        side = int(torch.randint(CROP_SIZE // 4, CROP_SIZE // 2, (), generator=generator))
-        small = functional.interpolate(x[row : row + 1], size=side, mode="area")
-        x[row] = functional.interpolate(small, size=CROP_SIZE, mode="bilinear")[0]
-    return x
+def _blur(x: Tensor, width: Tensor) -> Tensor:
+    """A Gaussian along columns and rows, as a product with a matrix of its own per photo."""
+    sigma = 1 + width[:, None, None]
+    place = torch.arange(CROP_SIZE, device=x.device)
+    apart = (place[:, None] - place).square()
+    kernel = torch.softmax(-apart / (2 * sigma**2), dim=-1)[:, None]  # (B, 1, H, H)
+    return kernel @ x @ kernel.transpose(-1, -2)
 
 
-def _jpeg(x: Tensor, rows: list[int], generator: Generator) -> Tensor:
-    for row in rows:
-        quality = int(torch.randint(20, 61, (), generator=generator))
-        pixels = (x[row].permute(1, 2, 0) * 255).round().byte().numpy()
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-        decoded = np.array(Image.open(buffer))
-        x[row] = torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
-    return x
+def _jpeg(x: Tensor, draw: Tensor) -> Tensor:
+    return jpeg(x, (20 + 41 * draw).floor())
 
 
-def _occlude(x: Tensor, rows: list[int], generator: Generator) -> Tensor:
-    for row in rows:
-        height, width = torch.randint(20, 61, (2,), generator=generator).tolist()
-        top = int(torch.randint(0, CROP_SIZE - height + 1, (), generator=generator))
-        left = int(torch.randint(0, CROP_SIZE - width + 1, (), generator=generator))
-        grey = torch.rand((), generator=generator)
-        x[row, :, top : top + height, left : left + width] = grey
-    return x
+def _occlude(
+    x: Tensor, high: Tensor, wide: Tensor, down: Tensor, across: Tensor, grey: Tensor
+) -> Tensor:
+    inside = _between(high, down)[:, None, :, None] & _between(wide, across)[:, None, None, :]
+    return torch.where(inside, grey[:, None, None, None], x)
+
+
+def _between(length: Tensor, start: Tensor) -> Tensor:
+    """Draws (B,) -> which pixels of a side lie in an interval of 20-60 px, (B,112)."""
+    length = (20 + 41 * length).floor()
+    start = ((CROP_SIZE - length + 1) * start).floor()
+    place = torch.arange(CROP_SIZE, device=length.device)
+    return (place >= start[:, None]) & (place < (start + length)[:, None])

@@ -13,6 +13,7 @@ from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.strict_json import STRICT, JsonError, build, parse
 from xfv_core.training.augment import Augmentation
 from xfv_core.training.ecloss import ECWeights
+from xfv_core.weights.held_out import HELD_OUT_PEOPLE
 
 FOLDER = Path(__file__).parent / "configs"
 ARCHITECTURES: dict[str, type[TrainedModel]] = {
@@ -29,11 +30,13 @@ class TrainConfigError(XfvError):
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms; ``scale`` and ``margin`` belong to the margin softmax."""
+    """Weights of the terms; ``hard`` belongs to the similarity, ``scale`` and ``margin`` to the
+    margin softmax."""
 
     cosine: float = 1.0
     similarity: float = 1.0
     identity: float = 0.0
+    hard: float = 0.0
     scale: float = 16.0
     margin: float = 0.2
     __pydantic_config__ = STRICT
@@ -66,7 +69,7 @@ class TrainConfig:
     compile: bool = False
     teachers: tuple[str, ...] = ("sface", "mobilefacenet")
     holdout: int = 48
-    holdout_people: int = 0
+    holdout_people: int = HELD_OUT_PEOPLE
     log_every: int = 20
     watch_every: int = 500
     checkpoint_minutes: float = 3.0

@@ -1,34 +1,18 @@
-"""The training photos: packed tar shards -> one uint8 memory map, teachers and labels in rows.
-
-A data folder holds ``faces_train-NNN.tar`` (WebP, 136x136, the template crop plus a 12 px margin),
-``faces_train.csv`` (index, shard, file, label ...) and ``faces_train_teacher.npz`` (one array of
-L2-normalised embeddings per teacher, row = index). Only what the table lists is ever read, and the
-table holds nobody from LFW, so LFW stays a test set.
-"""
+"""What a training sees: decoded photos as one uint8 array, teachers as targets, labels; batches."""
 
 from __future__ import annotations
 
-import csv
-import io
-import tarfile
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from xfv_core.errors import XfvError
-
-PHOTO_SIZE = 136
-
-
-class TrainingDataError(XfvError):
-    """The training data folder is not what the reader expects."""
+from xfv_core.training.sources import Source, TrainingDataError, open_source
+from xfv_core.weights.held_out import held_out
 
 
 @dataclass(frozen=True)
@@ -37,7 +21,7 @@ class TrainingSet:
 
     Attributes
     ----------
-    photos : uint8 (N,136,136,3) RGB, usually a read-only memory map.
+    photos : uint8 (N,P,P,3) RGB, usually a read-only memory map; P is 136 unless packed smaller.
     targets : float32 (N,D), the centred teachers side by side, each row of unit length.
     labels : int64 (N,), the identity or -1 where it is not known.
     """
@@ -57,27 +41,47 @@ class TrainingSet:
     def split(self, every: int, people: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows to train on, and every ``every``-th row, held out to watch the loss (0: none).
 
-        Of the labelled people every ``people``-th is in neither: label % people == people - 1.
+        Of the labelled people every ``people``-th is in neither, see :func:`held_out`; 0: none.
         """
         rows = np.arange(len(self))
         held = rows % every == every - 1 if every else np.zeros(len(self), dtype=bool)
-        away = self.labels % people == people - 1 if people else np.zeros_like(held)
-        away &= self.labels >= 0
+        away = held_out(self.labels, people) if people else np.zeros_like(held)
         return rows[~held & ~away], rows[held & ~away]
 
+
+class RowsOn:
+    """A training set's rows on a device: a GPU holds them all, a CPU reads the memory map."""
+
+    def __init__(self, data: TrainingSet, device: torch.device) -> None:
+        self.data, self.device = data, device
+        self.held: tuple[Tensor, ...] | None = None
+        if device.type != "cpu":
+            arrays = (data.photos, data.targets, data.labels)
+            self.held = tuple(torch.from_numpy(np.array(array)).to(device) for array in arrays)
+
     def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Photos uint8 (B,3,136,136), targets (B,D), labels (B,) of these rows."""
-        photos = torch.from_numpy(self.photos[rows]).permute(0, 3, 1, 2)  # (B,3,136,136)
-        return photos, torch.from_numpy(self.targets[rows]), torch.from_numpy(self.labels[rows])
+        """Photos uint8 (B,3,P,P), targets (B,D), labels (B,) of these rows, on the device."""
+        if self.held is None:
+            data = self.data
+            arrays = (data.photos[rows], data.targets[rows], data.labels[rows])
+            photos, targets, labels = (torch.from_numpy(array) for array in arrays)
+        else:
+            wanted = torch.from_numpy(rows).to(self.device)
+            photos, targets, labels = (tensor[wanted] for tensor in self.held)
+        return photos.permute(0, 3, 1, 2), targets, labels
 
 
-def load_training_set(folder: Path, cache: Path, teachers: Sequence[str]) -> TrainingSet:
-    """Read a data folder; the photos are decoded once into ``cache`` and mapped from there."""
-    table = _read_table(folder / "faces_train.csv")
-    photos = _photo_cache(folder, cache, table)
-    targets = _read_teachers(folder / "faces_train_teacher.npz", teachers, len(table))
-    labels = [int(row["label"]) if row["label"] else -1 for row in table]
-    return TrainingSet(photos, targets, np.array(labels, dtype=np.int64))
+def load_training_set(data: Path, cache: Path, teachers: Sequence[str]) -> TrainingSet:
+    """Read a data folder or a packed file; the photos are decoded once into ``cache`` and mapped
+    from there."""
+    source = open_source(data)
+    missing = [name for name in teachers if name not in source.teachers]
+    if missing:
+        raise TrainingDataError(
+            f"{data.name} has no teacher {missing}; it has {sorted(source.teachers)}."
+        )
+    targets = centred_targets(source.teachers[name] for name in teachers)
+    return TrainingSet(_decoded_once(source, cache), targets, source.labels)
 
 
 def centred_targets(teachers: Iterable[NDArray[np.floating]]) -> NDArray[np.float32]:
@@ -108,56 +112,17 @@ def batch_rows(rows: NDArray[np.int64], step: int, size: int, seed: int) -> NDAr
     return order[position * size : (position + 1) * size]
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        raise TrainingDataError(f"No {path.name} in {path.parent}; name the folder of shards.")
-    with path.open(newline="") as file:
-        return sorted(csv.DictReader(file), key=lambda row: int(row["index"]))
-
-
-def _read_teachers(path: Path, names: Sequence[str], count: int) -> NDArray[np.float32]:
-    with np.load(path) as arrays:
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            raise TrainingDataError(f"{path.name} has no teacher {missing}; it has {arrays.files}.")
-        targets = centred_targets(arrays[name] for name in names)
-    if len(targets) != count:
-        raise TrainingDataError(f"{path.name} has {len(targets)} rows, the table has {count}.")
-    return targets
-
-
-def _photo_cache(folder: Path, cache: Path, table: list[dict[str, str]]) -> NDArray[np.uint8]:
-    path = cache / f"faces_train-{len(table)}.npy"
+def _decoded_once(source: Source, cache: Path) -> NDArray[np.uint8]:
+    path = cache / f"{source.key}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        shape = (len(table), PHOTO_SIZE, PHOTO_SIZE, 3)
-        photos = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        _decode_shards(folder, table, photos)
-        photos.flush()
+        out: NDArray[np.uint8] | None = None
+        for row, photo in source.photos():
+            if out is None:
+                shape = (len(source.labels), *photo.shape)
+                out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            out[row] = photo
+        del out  # closes the file
         partial.rename(path)
     return np.load(path, mmap_mode="r")
-
-
-def _decode_shards(folder: Path, table: list[dict[str, str]], out: NDArray[np.uint8]) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        for shard in sorted({row["shard"] for row in table}, key=int):
-            wanted = {row["file"]: int(row["index"]) for row in table if row["shard"] == shard}
-            files = _read_shard(folder / f"faces_train-{int(shard):03d}.tar", wanted)
-            for index, photo in zip(wanted.values(), pool.map(_decode, files), strict=True):
-                out[index] = photo
-
-
-def _read_shard(path: Path, names: Iterable[str]) -> list[bytes]:
-    if not path.exists():
-        raise TrainingDataError(f"The shard {path.name} is missing in {path.parent}.")
-    with tarfile.open(path) as tar:
-        contents = {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}  # type: ignore[union-attr]
-    missing = [name for name in names if name not in contents]
-    if missing:
-        raise TrainingDataError(f"{path.name} lacks {len(missing)} listed photos ({missing[0]}).")
-    return [contents[name] for name in names]
-
-
-def _decode(data: bytes) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

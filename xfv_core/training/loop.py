@@ -8,8 +8,9 @@ Started by ``accelerate launch`` the batch is shared out over the processes.
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,35 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 from xfv_core.models.blocks import TrainedModel
-from xfv_core.training.augment import augment, centre_crop
-from xfv_core.training.config import TrainConfig, load_config
+from xfv_core.training.augment import CROP_SIZE, augment, centre_crop
+from xfv_core.training.config import TrainConfig, config_from_dict, load_config
 from xfv_core.training.curves import Curves
-from xfv_core.training.data import TrainingSet, batch_rows, load_training_set
+from xfv_core.training.data import RowsOn, TrainingSet, batch_rows, load_training_set
 from xfv_core.training.export import export_manifest, export_weights
 from xfv_core.training.optim import build_optimizers, cosine_factor
+from xfv_core.training.sources import TrainingDataError
 from xfv_core.training.student import Average, Student
 
+CHECKPOINT = "checkpoint.pt"
 
-def train(config: str, data: Path, out: Path, cache: Path, until: int | None = None) -> None:
+
+def train(
+    config: str,
+    data: Path,
+    out: Path,
+    cache: Path,
+    until: int | None = None,
+    decay: int | None = None,
+) -> None:
     """Train a config's network, resuming what ``out`` holds; results and curves go to ``out``.
 
-    ``config``: name of a shipped one, or a JSON file. ``cache`` keeps the decoded photos (55 kB
-    each); ``until`` stops after that many steps.
+    ``config``: name of a shipped one, or a JSON file. ``data``: a folder of shards or a packed
+    file. ``cache`` keeps the decoded photos (55 kB each); ``until`` stops after that many steps.
+    ``decay`` ends the training: from where it stands the step size falls to 0 over so many steps.
     """
     settings = load_config(config)
+    if decay is not None:
+        settings = decaying(settings, out, decay)
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
         photos = load_training_set(data, cache, settings.teachers)
     Trainer(settings, photos, out).run(until)
@@ -45,6 +59,22 @@ def train(config: str, data: Path, out: Path, cache: Path, until: int | None = N
 
 class ResumeError(XfvError):
     """The checkpoint in the output folder belongs to another training."""
+
+
+def decaying(config: TrainConfig, out: Path, steps: int) -> TrainConfig:
+    """The config whose step size falls over ``steps`` from the checkpoint in ``out`` on.
+
+    That checkpoint is kept as ``stable.pt``; put back in its place, the training goes on as if it
+    had never ended. A decay that has begun keeps its course.
+    """
+    path = out / CHECKPOINT
+    if not path.exists():
+        raise ResumeError(f"{out} holds no training whose step size could fall.")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["step"] > state["config"]["hold"]:
+        return replace(config, hold=state["config"]["hold"], steps=state["config"]["steps"])
+    shutil.copyfile(path, out / "stable.pt")
+    return replace(config, hold=state["step"], steps=state["step"] + steps)
 
 
 class Trainer:
@@ -55,6 +85,11 @@ class Trainer:
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision=config.precision
         )
+        if self.accelerator.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # every batch has the same shape
+            torch.set_float32_matmul_precision("high")
+        _check_margin(config, data)
+        self.on_device = RowsOn(data, self.accelerator.device)
         self.rows, self.held = data.split(config.holdout, config.holdout_people)
         set_seed(config.seed)
         student = Student(
@@ -135,11 +170,11 @@ class Trainer:
             "optimizers": [o.optimizer.state_dict() for o in self.optimizers],
         }
         torch.save(state, partial)
-        partial.replace(self.out / "checkpoint.pt")
+        partial.replace(self.out / CHECKPOINT)
 
     def resume(self) -> None:
         """Take up the checkpoint of the output folder, if there is one."""
-        path = self.out / "checkpoint.pt"
+        path = self.out / CHECKPOINT
         if not path.exists():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -172,6 +207,7 @@ class Trainer:
     def _check_same_training(self, saved: dict[str, Any], step: int) -> None:
         """Only what has had no influence yet may differ: the schedule's end, channel terms."""
         free = {"name", "log_every", "watch_every", "checkpoint_minutes", "compile"}
+        saved = asdict(config_from_dict(saved))  # entries that are younger have their defaults
         ours = asdict(self.config)
         if step <= min(saved["hold"], self.config.hold):
             free |= {"hold", "steps"}
@@ -196,12 +232,11 @@ class Trainer:
         """This process's share of the batch, augmented."""
         c, process = self.config, self.accelerator.process_index
         rows = batch_rows(self.rows, self.step, c.batch, c.seed)
-        photos, targets, labels = self.data.batch(rows[process :: self.accelerator.num_processes])
+        rows = rows[process :: self.accelerator.num_processes]
+        photos, targets, labels = self.on_device.batch(rows)
         seed = np.random.SeedSequence((c.seed, self.step, process)).generate_state(1)[0]
         crops = augment(photos, c.augment, torch.Generator().manual_seed(int(seed)))
-        device = self.accelerator.device
-        crops = crops.to(device, memory_format=torch.channels_last)
-        return crops, targets.to(device), labels.to(device)
+        return crops.contiguous(memory_format=torch.channels_last), targets, labels
 
     def _report(self, curves: Curves, terms: dict[str, Tensor]) -> None:
         c = self.config
@@ -219,10 +254,9 @@ class Trainer:
         """Mean cosine to the teachers on the held-out photos, and of their similarities."""
         embeddings = []
         for start in range(0, len(self.held), 256):
-            photos, _, _ = self.data.batch(self.held[start : start + 256])
-            crops = centre_crop(photos, self.config.augment.down).to(
-                self.accelerator.device, memory_format=torch.channels_last
-            )
+            photos, _, _ = self.on_device.batch(self.held[start : start + 256])
+            crops = centre_crop(photos, self.config.augment.down)
+            crops = crops.contiguous(memory_format=torch.channels_last)
             with self.accelerator.autocast():
                 embeddings.append(model.embed(crops).float().cpu())
         if not embeddings:
@@ -230,6 +264,15 @@ class Trainer:
         ours = torch.cat(embeddings)  # (H, D)
         theirs = torch.from_numpy(self.data.targets[self.held])
         return _agreement(ours, theirs)
+
+
+def _check_margin(config: TrainConfig, data: TrainingSet) -> None:
+    margin = (data.photos.shape[1] - CROP_SIZE) // 2
+    if config.augment.down > margin:
+        raise TrainingDataError(
+            f"{config.name} looks at crops {config.augment.down:g} px down, the photos have a "
+            f"margin of {margin} px; pack them with --size {CROP_SIZE + 24}."
+        )
 
 
 def _channels_last(model: TrainedModel) -> TrainedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.faces import TEMPLATE, Crop, NoFaceError, align, cut
 from xfv_core.faces import Face as DetectedFace
 from xfv_core.faces.images import Photo
+from xfv_core.weights.held_out import HELD_OUT_PEOPLE, held_out
 
 SHIFT, SCALE, TURN = 8.0, 0.15, 20.0  # px of a 112 px crop, relative, degrees
 MIDDLE = 134  # px of a 250 px LFW photo: as large as the face's box and its margin are
@@ -35,16 +37,29 @@ def held_out_people(folder: Path, every: int, margin: int = 12, down: float = 8.
 
     They are template crops with ``margin`` px around; ``down``: where the network's crop lies.
     """
+    matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
+    photos, _ = _held_out_photos(folder, every)
+    return [Face(photo, TEMPLATE + margin, matrix) for photo in photos]
+
+
+def held_out_crops(folder: Path, margin: int = 12) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The template crops (N,112,112,3) and labels (N,) of the people that no training sees."""
+    photos, labels = _held_out_photos(folder, HELD_OUT_PEOPLE)
+    return np.stack(photos)[:, margin:-margin, margin:-margin], labels
+
+
+def _held_out_photos(folder: Path, every: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
+    """Photos and labels of a training folder's people who are held out, in the shards' order."""
     with (folder / "faces_train.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["label"]]
-    rows = [row for row in rows if int(row["label"]) % every == every - 1]
-    matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
-    faces = []
-    for shard in sorted({row["shard"] for row in rows}):
-        with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
-            names = [row["file"] for row in rows if row["shard"] == shard]
-            faces += [Face(decode(store.read(name)), TEMPLATE + margin, matrix) for name in names]
-    return faces
+    away = held_out([int(row["label"]) for row in rows], every)
+    rows = [row for row, kept_out in zip(rows, away, strict=True) if kept_out]
+    rows.sort(key=lambda row: int(row["shard"]))
+    photos = []
+    for shard, group in itertools.groupby(rows, key=lambda row: int(row["shard"])):
+        with PhotoStore(folder / f"faces_train-{shard:03d}.tar") as store:
+            photos += [decode(store.read(row["file"])) for row in group]
+    return photos, np.array([int(row["label"]) for row in rows])
 
 
 def crops_of_photos(

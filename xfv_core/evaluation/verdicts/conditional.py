@@ -98,7 +98,7 @@ def calibrate_pairs(
     ordinary = Table.joined([b.a for b in hard]) if hard else plain.table
     curve = fit_pair_curve(blocks, plain.table, ordinary, _protocol(blocks, people))
     curve = replace(curve, gap=fit_gap(curve, blocks))
-    curve = replace(curve, rules=rules_for(curve, blocks[0], lfw.name))
+    curve = replace(curve, rules=rules_for(curve, blocks[0], "LFW"))
     if held is not None:
         curve = with_rates(curve, _held_out(measured, research, held, rng), HELD_OUT)
     return Conditional(curve, cohort)
