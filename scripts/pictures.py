@@ -24,7 +24,6 @@ from xfv_core import Verifier
 from xfv_core.explain import make_method
 from xfv_core.models import embed_all
 from xfv_core.results import Side
-from xfv_core.weights.manifest import load_manifest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -61,13 +60,15 @@ def main(
 
 def inputs() -> dict[str, str]:
     """What the maps and the film depend on: photos, the code that colours, the methods with their
-    settings, weights and calibrations; sha256 by name."""
+    settings, and the networks' entries of the manifest; sha256 by name."""
     files = [*PHOTOS.values(), *ROOT.glob(CODE)]
     found = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
     found |= {method: repr(make_method(method)).encode() for method in METHODS}
+    entries = json.loads((ROOT / "weights.json").read_text(encoding="utf-8"))["models"]
     for name in NETWORKS:
-        card = load_manifest(ROOT / "weights.json").card(name)
-        found[name] = f"{card.sha256} {card.calibration}".encode()
+        curve = {**entries[name]["calibration"]["conditional"], "rules": None}  # rates move no map
+        judge = [entries[name]["sha256"], entries[name]["cohort"]["sha256"], curve]
+        found[name] = json.dumps(judge, sort_keys=True).encode()
     return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(found.items())}
 
 
