@@ -5,6 +5,7 @@ Between ``<!-- NAME -->`` and ``<!-- end -->`` stands what a function below make
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +19,8 @@ from xfv_core.weights.manifest import load_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-SETS = {"lfw_pairs.txt": "LFW"}
-WRITTEN = ("cli.md", "api.md", "measured.md")
+WRITTEN = ("cli.md", "api.md", "measured.md", "CONTRIBUTING.md")
+LAYERS = re.compile(r"^layers = \[\n(.*?)^\]", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -132,14 +133,16 @@ def rules() -> str:
     if curve is None:
         raise ValueError("sface has no bar that moves with the pair")
     rows = [
-        [SETS.get(name, name), rule.name, _share(rates.fmr, rates.fmr_interval),
+        [name, rule.name, _share(rates.fmr, rates.fmr_interval),
          _share(rates.fnmr, rates.fnmr_interval)]
         for rule in curve.rules for name, rates in rule.rates.items()
     ]  # fmt: skip
     return _table(["set", "rule", "false matches, %", "false non-matches, %"], sorted(rows))
 
 
-def _share(rate: float, interval: Sequence[float]) -> str:
+def _share(rate: float | None, interval: Sequence[float] | None) -> str:
+    if rate is None or interval is None:
+        return "not measured"
     low, high = interval
     return f"{100 * rate:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
@@ -148,8 +151,28 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
+def layers() -> str:
+    """The layers that import-linter holds, from the top, and what their modules say they are."""
+    found = LAYERS.search((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError("pyproject.toml names no layers")
+    rows = [line.split(" | ") for line in re.findall(r'"(.*)"', found[1])]
+    says = [" ".join(filter(None, map(_module_says, row))) for row in rows]
+    named = [", ".join(f"`{name}`" for name in row) for row in rows]
+    return _table(["layer", "what it is"], zip(named, says, strict=True))
+
+
+def _module_says(name: str) -> str:
+    path = ROOT / name.replace(".", "/")
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    says = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    first = " ".join(says.split("\n\n")[0].split()).replace("``", "`")
+    return first and first.rstrip(".") + "."
+
+
 MAKERS = {
-    each.__name__: each for each in (options, names, verifier, verdict, endpoints, groups, rules)
+    each.__name__: each
+    for each in (options, names, verifier, verdict, endpoints, groups, rules, layers)
 }
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main(
 
 def inputs() -> dict[str, str]:
     """What the maps and the film depend on: photos, the code that colours, the methods with their
-    settings, and the networks' entries of the manifest; sha256 by name."""
+    settings, weights, and what moves the bar of a pair; sha256 by name."""
     files = [*PHOTOS.values(), *ROOT.glob(CODE)]
     found = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
     found |= {method: repr(make_method(method)).encode() for method in METHODS}
