@@ -19,6 +19,8 @@ DOCUMENTS = sorted(
     if path.name != "RESULTS.md"  # written by a command, and tested with it
 )
 
+_OTHERWISE = re.compile(r" \[(-[^\]|]*?)(?: \| [^\]]*)?\]")  # [--what can be | or this instead]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -60,10 +62,11 @@ def languages() -> set[str]:
 
 
 def commands() -> list[tuple[Block, list[str]]]:
-    """Every command of the shell blocks as words, comments and continued lines resolved."""
+    """Every command of the shell blocks as words, without comments, with what is optional."""
     found = []
-    for block in blocks("bash"):
+    for block in blocks("bash", "sh"):
         text = re.sub(r"\s+#[^'\"\n]*$", "", block.text, flags=re.MULTILINE)
+        text = _OTHERWISE.sub(r" \1", text)
         found += [(block, words) for line in _lines(text) if (words := shlex.split(line))]
     return found
 

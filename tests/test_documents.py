@@ -34,15 +34,15 @@ from tests.documents import (
 )
 from xfv_core.cli import app
 
-EXECUTED = ("python", "python page", "bash", "text")
-ELSEWHERE = "own-network.md"  # its programs run in test_own_networks and in explain/test_methods
+KINDS = ("python", "python page", "bash", "sh", "text", "json")
+ELSEWHERE = ("own-network.md", "many-pairs.md")  # their programs run in tests of their subjects
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 MOST_BYTES = 3_000_000
 by_name = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
 def test_every_block_is_of_a_kind_that_is_tested_here() -> None:
-    assert languages() <= set(EXECUTED)
+    assert languages() <= set(KINDS)
 
 
 def test_readme_is_short() -> None:
@@ -147,6 +147,11 @@ def check(words: list[str]) -> None:
             raise AssertionError(f"nobody knows {' '.join(words)}")
 
 
+def test_json_of_the_documents_is_json() -> None:
+    for block in blocks("json"):
+        json.loads(block.text)
+
+
 @pytest.fixture
 def like_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in with the examples where the documents have them."""
@@ -189,7 +194,7 @@ def programs() -> Iterator[tuple[Path, str, str]]:
             if (before.language, after.language) == ("python", "text")
             and after.line - before.line < 20
         )  # fmt: skip
-        if code and document.name != ELSEWHERE:
+        if code and document.name not in ELSEWHERE:
             yield document, code, says
 
 
@@ -209,9 +214,9 @@ def test_python_of_a_document_runs_and_prints_what_it_says(
         assert list(map(float, printed)) == pytest.approx(list(map(float, said)), abs=0.02)
 
 
-def test_python_of_the_page_on_own_networks_is_python() -> None:
+def test_programs_that_run_in_other_tests_are_python() -> None:
     for block in blocks("python"):
-        if block.document.name == ELSEWHERE:
+        if block.document.name in ELSEWHERE:
             compile(block.text, str(block), "exec")
 
 
