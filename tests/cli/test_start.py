@@ -1,49 +1,16 @@
-"""The command line is there at once, and every command that README shows is one."""
+"""The command line is there at once, and so is the package."""
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from xfv_core.cli import app
 from xfv_core.explain import methods
-
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-PROGRAM = re.compile(r"(?:python -m xfv_core|xfv) (?!…)(.+)")
-
-
-def shown() -> list[str]:
-    """Commands in README's code, the first of alternatives, what is optional too."""
-    blocks = README.split("```")[1::2]
-    lines = [match[1] for block in blocks for line in block.splitlines()
-             if (match := PROGRAM.match(line))]  # fmt: skip
-    plain = [re.sub(r"[\[\]]|\s#.*", "", line) for line in lines]
-    return [re.sub(r"(\|[\w:-]+)+", "", line) for line in plain]
-
-
-def test_readme_shows_the_commands() -> None:
-    names = {line.split()[0] for line in shown()}
-    assert {"verify", "explain", "evaluate", "calibrate", "fidelity", "train"} <= names
-
-
-@pytest.mark.parametrize("line", shown())
-def test_a_command_of_readme_parses(
-    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").mkdir()
-    command, words = typer.main.get_command(app), shlex.split(line)
-    while hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
-    assert command.make_context(line, words).params
 
 
 def loaded(code: str) -> set[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.weights.test_hub import DATA, card_for
+from tests.weights.hub.case import DATA, card_for
 from xfv_core.confidence import fit
 from xfv_core.publish import model_card
 from xfv_core.weights.figures import Figures

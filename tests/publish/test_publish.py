@@ -17,8 +17,8 @@ import torch
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
+from tests.weights.hub.case import DATA, FILE, card_for, is_right
 from tests.weights.hub_server import HubServer
-from tests.weights.test_hub import DATA, FILE, card_for, is_right
 from xfv_core import cli as command_line
 from xfv_core.publish import PublishError, publish_model
 from xfv_core.weights import manifest

@@ -26,8 +26,9 @@ def test_research_and_tests_stay_at_home() -> None:
     files = space_files()
     folders = {path.split("/")[0] for path in files}
     assert folders == {
-        "DATA.md", "LICENSE", "README.md", "RESULTS.md", "SECURITY.md", "app.py", "examples",
-        "page", "requirements.txt", "results", "weights.json", "xfv_core",
+        "CHANGELOG.md", "CITATION.cff", "DATA.md", "LICENSE", "README.md", "RESULTS.md",
+        "SECURITY.md", "app.py", "docs", "examples", "page", "requirements.txt", "results",
+        "weights.json", "xfv_core",
     }  # fmt: skip
     assert not [path for path in files if re.search("training|evaluation|__pycache__", path)]
 
@@ -37,6 +38,16 @@ def test_what_a_document_links_to_is_sent_with_it(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
     assert not set(linked) - set(space_files())
+
+
+def test_the_thumbnail_is_a_picture_that_is_sent_and_named_by_its_address(
+    card: hf.SpaceCard,
+) -> None:
+    picture = card.data.to_dict()["thumbnail"]
+    sent = publish_space("you/xfv", dry_run=True).files
+    assert picture in sent
+    address = f"https://huggingface.co/spaces/you/xfv/resolve/main/{picture}"
+    assert f"thumbnail: {address}\n" in sent["README.md"].decode()
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Measuring: pair sets and studies of verdicts, maps, channels and speed."""

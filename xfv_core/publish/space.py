@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from xfv_core.publish.upload import Publication, PublishError, checked_name, send
@@ -9,7 +10,8 @@ from xfv_core.weights.hub import ROOT
 from xfv_core.weights.manifest import load_manifest
 
 SERVED = (
-    "README.md", "LICENSE", "SECURITY.md", "DATA.md", "RESULTS.md", "results/plots/*.svg",
+    "README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "SECURITY.md", "DATA.md", "RESULTS.md",
+    "docs/*.md", "docs/pictures/*.webp", "examples/notebooks/*.ipynb", "results/plots/*.svg",
     "requirements.txt", "weights.json", "results/models/*.json", "app.py",
     "page/**/*.*", "examples/*.*", "examples/gallery/*.*", "xfv_core/**/*.py",
 )  # fmt: skip
@@ -43,6 +45,13 @@ def publish_space(
     """
     checked_name(repo_id)
     files = {name: (root / name).read_bytes() for name in space_files(root)}
+    files["README.md"] = _with_address_of_thumbnail(files["README.md"], repo_id)
     if not dry_run:
         send(files, repo_id, private=private, endpoint=endpoint, repo_type="space")
     return Publication(files, None)
+
+
+def _with_address_of_thumbnail(readme: bytes, repo_id: str) -> bytes:
+    """The card's thumbnail, a file of this repository, as the address that the Hub asks for."""
+    address = f"thumbnail: https://huggingface.co/spaces/{repo_id}/resolve/main/".encode()
+    return re.sub(rb"^thumbnail: (?!https?:)", address, readme, count=1, flags=re.MULTILINE)

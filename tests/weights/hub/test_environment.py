@@ -29,7 +29,7 @@ from xfv_core.weights.hub import ROOT, WeightsError, reporting_bar
 @pytest.mark.slow
 def test_endpoint_token_and_cache_of_the_environment_are_used(hub: HubServer, cache: Path) -> None:
     code = (
-        "from tests.weights.test_hub import CARD; "
+        "from tests.weights.hub.case import CARD; "
         "from xfv_core.weights.hub import load_tensors; load_tensors(CARD)"
     )
     settings = {
