@@ -62,10 +62,20 @@ def answer(
         source=card.indicative_threshold.source if card.indicative_threshold else "",
         rule=POINTS.get(verdict.operating_point, "Indicative, from the literature"),
         conditional=calibration.conditional if calibration else None,
+        bar=_bar(verdict),
         evidence=_evidence(verdict),
         rates=lambda rule: _rates(calibration, rule),
         axis=axis(verdict, calibration) if calibration else "",
     )
+
+
+def _bar(verdict: Verdict) -> str:
+    """Where the bar of this pair is, and what moved it most."""
+    words = verdict.bar_words
+    if not words:
+        return ""
+    first = verdict.moved[0].sentence
+    return words[: words.index(first) + len(first)]
 
 
 def _evidence(verdict: Verdict) -> str:

@@ -351,7 +351,7 @@ def harmless() -> dict[str, tuple[Ask, str]]:
         ),
         "maps without a verdict": (
             lambda c: c.event("explain_1", *c.of_pair("explain_1", c.photo)),
-            '["","","","",""]',
+            '["","","","",',
         ),
         "a question with markup for a key": (
             lambda c: c.event("compare", "<b>", *c.of_pair("compare", c.photo)[1:]),
