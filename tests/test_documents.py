@@ -147,9 +147,9 @@ def check(words: list[str]) -> None:
             raise AssertionError(f"nobody knows {' '.join(words)}")
 
 
-def test_json_of_the_documents_is_json() -> None:
+def test_json_in_the_documents_is_json() -> None:
     for block in blocks("json"):
-        json.loads(block.text)
+        json.loads(block.text.replace("BYTES", "0"))
 
 
 @pytest.fixture
