@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -39,6 +40,20 @@ def methods() -> dict[str, type[Method]]:
     """What visitors choose from: the methods that can explain a network of the manifest."""
     offered = explain.methods("page").items()
     return {name: method for name, method in offered if verifier.models_for(name)}
+
+
+def listed_models() -> list[str]:
+    """The networks that can answer a visitor: a bar is known, and what runs them is installed.
+
+    The default is among them, whatever it lacks: a page without a network could not start.
+    """
+    runs_onnx = find_spec("onnxruntime") is not None
+    return [
+        card.name
+        for card in verifier.manifest.models.values()
+        if card.name == verifier.manifest.default
+        or ((card.calibration or card.indicative_threshold) and (card.arch != "onnx" or runs_onnx))
+    ]
 
 
 def in_words(callback: Callable[P, R]) -> Callable[P, R]:

@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from page.html.words import POINTS
 from page.photo import PhotoImage, Upload
-from page.widgets import verifier
+from page.widgets import listed_models, verifier
 from xfv_core import Ask, XfvError
 from xfv_core.explain import Method, Option
 from xfv_core.explain.masks import OFFERED, PRESETS
@@ -85,9 +85,9 @@ class Controls:
 
 
 def model_widget() -> gr.Dropdown:
-    """The networks of the manifest."""
-    cards, default = verifier.manifest.models.values(), verifier.manifest.default
-    named = [(card.title, card.name) for card in cards]
+    """The networks that can answer."""
+    named = [(verifier.manifest.card(name).title, name) for name in listed_models()]
+    default = verifier.manifest.default
     return gr.Dropdown(named, value=default, label="Model", elem_id="model")
 
 
@@ -108,8 +108,9 @@ def method_controls(method: type[Method]) -> MethodControls:
 
 def network_widget(method: type[Method]) -> gr.Radio | None:
     """Which of several networks a method explains that cannot explain every one."""
-    names = verifier.models_for(method.name)
-    if len(names) < 2 or len(names) == len(verifier.manifest.models):
+    listed = listed_models()
+    names = [name for name in verifier.models_for(method.name) if name in listed]
+    if len(names) < 2 or len(names) == len(listed):
         return None
     titled = [(verifier.manifest.card(name).title, name) for name in names]
     return gr.Radio(titled, value=names[0], label="Network", elem_id=f"{method.name}-network")

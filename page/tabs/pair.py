@@ -24,7 +24,7 @@ from page.server.folder import KEEP_SECONDS, new_folder
 from page.server.inputs import whole_number
 from page.server.limits import admit, admit_maps
 from page.tabs.controls import Controls, Values
-from page.widgets import in_words, verifier
+from page.widgets import in_words, listed_models, verifier
 from xfv_core import Explanation, XfvError
 from xfv_core.explain import method_named
 from xfv_core.faces.decode import read
@@ -185,7 +185,7 @@ class Pair:
         known = method in self.controls.methods
         details = [value for _, value in self.preset.choices] if self.preset else []
         return [
-            asked["model"] if asked.get("model") in verifier.manifest.models else gr.skip(),
+            asked["model"] if asked.get("model") in listed_models() else gr.skip(),
             asked["at"] if asked.get("at") in POINTS else gr.skip(),
             method if known else gr.skip(),
             *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),

@@ -87,3 +87,30 @@ def test_the_photo_widget_keeps_its_class_through_updates_and_is_an_image_to_the
         anew = type(photo)(type="pil")
     assert isinstance(anew, PhotoImage)
     assert photo.get_block_name() == "image"
+
+
+def choices_of(page: Blocks, elem_id: str) -> list[str]:
+    found = [each for each in page.blocks.values() if each.elem_id == elem_id]
+    return [value for each in found for _, value in each.choices]
+
+
+def test_a_network_without_a_bar_is_not_offered_unless_it_is_the_default(
+    with_models: Callable[..., None],
+) -> None:
+    with_models("sface", "adaface_ir18")
+    assert choices_of(build(), "model") == ["sface"]
+    with_models("adaface_ir18", "sface")
+    assert choices_of(build(), "model") == ["adaface_ir18", "sface"]
+
+
+def test_an_onnx_network_is_offered_where_its_runtime_is_installed(
+    with_models: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_models("sface", "sface_fp32")
+    assert choices_of(build(), "model") == ["sface", "sface_fp32"]
+    monkeypatch.setattr("page.widgets.find_spec", lambda name: None)
+    assert choices_of(build(), "model") == ["sface"]
+
+
+def test_a_method_that_explains_every_network_offered_has_no_choice_of_networks() -> None:
+    assert choices_of(build(), "occlusion-network") == []
