@@ -9,6 +9,7 @@ import httpx
 import huggingface_hub as hf
 import pytest
 
+from page.widgets import listed_models
 from tests.page.browser import serving
 from tests.weights.hub_server import HubServer
 from xfv_core.publish import PublishError, publish_space
@@ -77,11 +78,16 @@ def test_a_wrong_name_or_half_a_copy_is_one_sentence(tmp_path: Path) -> None:
         space_files(tmp_path)
 
 
-def test_what_the_space_preloads_is_what_the_manifest_pins(card: hf.SpaceCard) -> None:
+def test_the_space_preloads_what_its_page_offers_and_does_not_bring(
+    card: hf.SpaceCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "onnxruntime" not in (ROOT / "requirements.txt").read_text()
+    monkeypatch.setattr("page.widgets.find_spec", lambda name: None)
+    models = load_manifest().models
     pinned = [
         f"{hub.repo_id} {hub.filename} {hub.revision}"
-        for model in load_manifest().models.values()
-        if (hub := model.hub)
+        for name in listed_models()
+        if (hub := models[name].hub)
     ]
     data = card.data.to_dict()
     assert data["preload_from_hub"] == pinned
