@@ -49,7 +49,7 @@ STYLE = "\n".join(_read(f"{name}.css") for name in _STYLES)
 FRAME = _read("frame.css")  # what Gradio's prefix of all other styles would not let reach its place
 SCRIPTS = tuple(_read(f"{name}.js") for name in _SCRIPTS)
 REPORT_STYLE = _read("report.css")
-PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"))
+PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"), _read("radios.js"))
 EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT = (
     _read(f"{name}.js") for name in ("explorer", "live", "all")
 )
