@@ -170,7 +170,14 @@ def test_a_command_is_one(block: Block, words: list[str]) -> None:
 def runnable() -> list[list[str]]:
     """Commands about example photos."""
     found = [words[1:] for _, words in commands() if words[:1] == ["xfv"]]
-    return [words for words in found if words[0] in ("verify", "explain", "models", "methods")]
+    about = {"models", "methods"}
+    pairs = {"verify", "explain"}
+    return [
+        words
+        for words in found
+        if words[0] in about
+        or (words[0] in pairs and any(word.startswith("examples/") for word in words))
+    ]
 
 
 @pytest.mark.slow

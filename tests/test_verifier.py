@@ -215,7 +215,9 @@ def test_a_file_is_decoded_once_whatever_its_name(
     (tmp_path / "copy.png").write_bytes(data)
     decoded = []
     truly = decode.decode
-    monkeypatch.setattr(decode, "decode", lambda file: decoded.append(len(file)) or truly(file))
+    monkeypatch.setattr(
+        decode, "decode", lambda f, **how: decoded.append(len(f)) or truly(f, **how)
+    )
     for source in (data, tmp_path / "copy.png", bytearray(data)):
         verifier.portrait(source, "sface")
         verifier.face_pictures(source)
