@@ -23,11 +23,12 @@ ANSWER, SAY, TRUST = "#answer .xfv-answer", "#reasons .say", "#fidelity .trust"
 JUDGED = "#face-a[data-state=judged]"
 
 
-def upload(page: Page, a: Path, b: Path) -> None:
+def upload(page: Page, a: Path, b: Path | None = None) -> None:
     """One photo after the other, as a hand would: the first is answered before the second."""
     page.set_input_files("#photo-a input[type=file]", a)
-    expect(page.locator(ANSWER)).to_contain_text("Now the second face")
-    page.set_input_files("#photo-b input[type=file]", b)
+    if b:
+        expect(page.locator(ANSWER)).to_contain_text("Now the second face")
+        page.set_input_files("#photo-b input[type=file]", b)
 
 
 def choose(page: Page, method: str) -> None:
