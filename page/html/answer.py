@@ -86,10 +86,10 @@ def _evidence(verdict: Verdict) -> str:
     times = 10 ** abs(log_lr)
     side = "one person" if log_lr > 0 else "two people"
     if times > 0.99 * bound:
-        return f"at least {bound:,.0f} times likelier for {side}"
+        return f"{bound:,.0f} : 1 or more for {side}"
     if times < LEVEL:
-        return "as likely for one person as for two"
-    return f"{times:,.{0 if times >= 10 else 1}f} times likelier for {side}"
+        return "as much for one person as for two"
+    return f"{times:,.{0 if times >= 10 else 1}f} : 1 for {side}"
 
 
 def _rates(calibration: Calibration | None, rule: str) -> str:

@@ -103,7 +103,7 @@ def test_the_answer_says_what_moved_the_bar_and_how_strong_the_evidence_is(
     card = verifier.manifest.card("sface")
     html = unescape(str(answer(explanation.verdict, card, card.calibration)))
     assert explanation.verdict.bar_words and explanation.verdict.bar_words in html
-    assert "times likelier for two people" in html
+    assert ": 1 or more for two people" in html
     assert f'data-lr="{explanation.verdict.likelihood_ratio}"' in html
 
 
