@@ -100,6 +100,6 @@ def _photo(portrait: Portrait, file: bytes, verdict: Verdict, side: int) -> dict
 def _rule(verdict: Verdict, card: ModelCard) -> dict[str, Any]:
     """The rule that decided, and its error rates by population."""
     curve = card.calibration.conditional if card.calibration else None
-    known = [rule for rule in curve.rules if rule.name == verdict.operating_point] if curve else []
-    rates = {name: asdict(each) for rule in known for name, each in rule.rates.items()}
+    known = curve.rates(verdict.operating_point) if curve else {}
+    rates = {name: asdict(each) for name, each in known.items()}
     return {"name": verdict.operating_point, "threshold": verdict.threshold, "rates": rates}

@@ -98,13 +98,12 @@ def _rates(calibration: Calibration | None, rule: str) -> str:
     "" for a threshold of one's own, whose rates nobody measured.
     """
     curve = calibration.conditional if calibration else None
-    known = [each for each in curve.rules if each.name == rule] if curve else []
+    known = curve.rates(rule) if curve else {}
     return "; ".join(
         f"of strangers {rates.fmr:.2%} for one person"
         + ("" if rates.fnmr is None else f" and misses {rates.fnmr:.2%} of same-person pairs")
         + f" ({population})"
-        for each in known
-        for population, rates in each.rates.items()
+        for population, rates in known.items()
     )
 
 

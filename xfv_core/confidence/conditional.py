@@ -185,6 +185,10 @@ class PairCurve:
         known = ", ".join(rule.name for rule in self.rules)
         raise CalibrationError(f"no operating point {name!r}: choose one of {known}")
 
+    def rates(self, name: str) -> Mapping[str, Rates]:
+        """What a rule does, by population; nothing for a threshold of one's own."""
+        return next((rule.rates for rule in self.rules if rule.name == name), {})
+
     def outside(self, photo: Measures) -> tuple[str, ...]:
         """The measures of a photo that are poorer than anything that was fitted."""
         found = []
