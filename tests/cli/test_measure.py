@@ -15,6 +15,9 @@ from typer.testing import CliRunner
 from tests.launch import run_processes
 from xfv_core import Verifier
 from xfv_core.cli import app
+from xfv_core.evaluation.channels import covered
+from xfv_core.evaluation.kept import read_rows
+from xfv_core.evaluation.verdicts.evaluate import PairRow, summarise
 from xfv_core.faces import TEMPLATE, cut, similarity
 from xfv_core.weights.manifest import MANIFEST_PATH, load_manifest, save_manifest
 
@@ -86,6 +89,8 @@ def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
     assert found["LFW, aligned"]["metrics"]["n"] == len(names)
     card = load_manifest(mine).card("ecnet")
     assert card.figures.parts is not None and card.figures.parts["sets"] == found
+    rows = read_rows(tmp_path / "results" / card.figures.parts["rows"], covered.FaceRow)
+    assert json.loads(json.dumps(covered.summarise(rows)[1]["sets"])) == found
     assert card.parts is not None and card.parts != load_manifest().card("ecnet").parts
     assert MANIFEST_PATH.read_bytes() == before
     with Image.open(tmp_path / "atlas.png") as picture:
@@ -125,6 +130,10 @@ def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_p
     table = json.loads(runner.invoke(app, command).stdout)
     kept = json.loads((tmp_path / "kept.json").read_text())
     assert table.items() <= kept.items() and {"protocol", "command", "seed"} <= set(kept)
+    rows = read_rows(tmp_path / kept["rows"], PairRow)
+    told = json.loads(json.dumps(summarise(rows)))
+    assert told.items() <= table.items() and "fmr" in told
+    assert [row.pair for row in rows] == [0, 1, 2] and "jpg" not in str(rows)
     assert table["n"] == 3
     assert table["accuracy"]["mean"] == 1
     assert 0 < table["accuracy"]["low"] < 1

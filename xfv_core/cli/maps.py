@@ -155,10 +155,11 @@ def _over_processes(
 
     The rows are kept beside ``result``, in ``rows/``, and gone on from where ``out`` is empty.
     """
+    from xfv_core.evaluation.kept import rows_file, write_summary
     from xfv_core.evaluation.maps.rows import ROWS, keep_rows, take_up
     from xfv_core.evaluation.processes import over_processes
 
-    kept = result.parent / "rows" / f"{result.stem}.parquet" if result else out / ROWS
+    kept = rows_file(result) if result else out / ROWS
 
     def work(**shared: Any) -> None:
         take_up(out, kept)
@@ -168,8 +169,7 @@ def _over_processes(
         keep_rows(out, kept)
         summary = summarise(out)
         if result:
-            summary["rows"] = f"rows/{kept.name}"
-        text = json.dumps(summary, indent=2) + "\n"
-        for file in {out / "summary.json", result or out / "summary.json"}:
-            file.write_text(text)
+            write_summary(result, summary)
+        text = json.dumps(summary, indent=2)
+        (out / "summary.json").write_text(text)
         typer.echo(text)

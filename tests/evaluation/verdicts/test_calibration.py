@@ -196,7 +196,7 @@ def test_evaluating_without_folds_uses_the_calibrated_threshold_and_names_lost_p
             raise NoFaceError("no face")
         return decode(photo)
 
-    table = evaluate_model(
+    _, table = evaluate_model(
         MeanColour(), coloured, coloured.root, crop_photo=crop, calibration=calibration
     )
     assert json.loads(json.dumps(table))["lost"] == [coloured.paths_a[5]]
@@ -206,7 +206,7 @@ def test_evaluating_without_folds_uses_the_calibrated_threshold_and_names_lost_p
 
 def test_evaluating_aligned_crops_by_folds_needs_no_calibration(coloured):
     folded = replace(coloured, folds=np.arange(120) % 3)
-    table = evaluate_model(MeanColour(), folded, coloured.root)
+    _, table = evaluate_model(MeanColour(), folded, coloured.root)
     assert (table["path"], table["threshold"], len(table["fold_accuracies"])) == (
         "aligned",
         None,

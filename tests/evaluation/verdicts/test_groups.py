@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from xfv_core.evaluation.kept import read_rows, write_rows
 from xfv_core.evaluation.verdicts import groups
 from xfv_core.evaluation.verdicts.groups import (
     GroupsError,
+    PhotoRow,
     by_thresholds,
     cells,
     false_matches,
@@ -68,13 +70,25 @@ def folder(tmp_path: Path) -> Path:
 
 def test_cells_get_their_own_rates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "FEWEST", 4)
-    found = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "lax": 0.5}))
+    rows = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "lax": 0.5}))
+    found = groups.summarise(rows)
     rates = {cell["name"]: cell["fmr"] for cell in found}
     assert rates["blue, female"] == {"balanced": 1.0, "lax": 1.0}
     assert rates["blue, male"]["balanced"] == 0
     assert rates["blue, male"]["lax"] == pytest.approx(2 / 6)  # yellow with red and with green
     assert {"20 to 39, female", "20 to 39, male"} <= rates.keys()
     assert {(cell["photos"], cell["pairs"]) for cell in found} == {(8, 28), (4, 6)}
+
+
+def test_rows_that_were_kept_give_the_same_cells(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", 4)
+    rows = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "none": 2.0}))
+    write_rows(folder / "rows.parquet", rows, {})
+    kept = read_rows(folder / "rows.parquet", PhotoRow)
+    assert groups.summarise(kept, 1) == groups.summarise(rows, 1)
+    assert [row.matches["balanced"] for row in kept if row.cell == "blue, male"] == [[]] * 4
 
 
 def test_the_interval_holds_the_rate_and_shrinks_with_more_photos() -> None:

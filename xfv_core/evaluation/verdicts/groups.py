@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.models.base import FaceEmbedder, HasRaw, embed_all, raw_all
+from xfv_core.strict_json import STRICT
 
 SET = "utkface"
 ADULT = (20, 60)  # years, for the cells by group
@@ -51,6 +53,17 @@ class GroupsError(XfvError):
 
 
 @dataclass(frozen=True)
+class PhotoRow:
+    """A photo of a cell, by its ``index`` in the table: by rule, the other photos of the cell that
+    are taken for the same person."""
+
+    cell: str
+    photo: int
+    matches: Mapping[str, Sequence[int]]
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
 class Cell:
     """``fmr``: share of the ``pairs`` of ``photos`` strangers accepted, by operating point."""
 
@@ -69,8 +82,8 @@ def measure_groups(
     most: int = 400,
     seed: int = 0,
     cohort: Cohort | None = None,
-) -> list[dict[str, Any]]:
-    """The cells as plain data; ``most`` photos of each, drawn by ``seed``.
+) -> list[PhotoRow]:
+    """``most`` photos of each cell, drawn by ``seed``, and whom they are taken for.
 
     ``folder``: with ``faces_train.csv`` and its shards. The model takes template crops of 112 px.
     ``cohort``: what the measures that ``judge`` takes are measured with.
@@ -85,9 +98,23 @@ def measure_groups(
     found = []
     for name, rows in drawn.items():
         at = np.array([indices[row["index"]] for row in rows])
+        photos = np.array([int(row["index"]) for row in rows])
         accepted = judge(unit[at] @ unit[at].T, table and table[at])
-        found.append(asdict(_cell(name, accepted, rng)))
+        for i, photo in enumerate(photos.tolist()):
+            others = {
+                rule: photos[of[i] & (photos != photo)].tolist() for rule, of in accepted.items()
+            }
+            found.append(PhotoRow(name, photo, others))
     return found
+
+
+def summarise(rows: Sequence[PhotoRow], seed: int = 0) -> list[dict[str, Any]]:
+    """The cells as plain data, their intervals resampled by ``seed``."""
+    rng = np.random.default_rng(seed)
+    return [
+        asdict(_cell(name, list(photos), rng))
+        for name, photos in groupby(rows, key=lambda row: row.cell)
+    ]
 
 
 def by_thresholds(thresholds: Mapping[str, float]) -> Judge:
@@ -150,13 +177,12 @@ def false_matches(matches: NDArray[np.bool_], rng: np.random.Generator) -> tuple
     return float(accepted.sum() / (n * (n - 1))), (low, high)
 
 
-def _cell(
-    name: str,
-    accepted: Mapping[str, NDArray[np.bool_]],
-    rng: np.random.Generator,
-) -> Cell:
-    n = len(next(iter(accepted.values())))
-    found = {rule: false_matches(matches, rng) for rule, matches in accepted.items()}
+def _cell(name: str, rows: Sequence[PhotoRow], rng: np.random.Generator) -> Cell:
+    n, photos = len(rows), [row.photo for row in rows]
+    found = {
+        rule: false_matches(np.stack([np.isin(photos, row.matches[rule]) for row in rows]), rng)
+        for rule in rows[0].matches
+    }
     return Cell(
         name, n, n * (n - 1) // 2,
         {point: rate for point, (rate, _) in found.items()},
