@@ -303,9 +303,10 @@ def report(
     needs("matplotlib", extra="evaluate")
     from xfv_core.evaluation import report as written
     from xfv_core.evaluation.report import plots
+    from xfv_core.evaluation.report.results import read_results
     from xfv_core.weights.manifest import load_manifest
 
-    found, models = written.read_results(results), load_manifest(manifest)
+    found, models = read_results(results), load_manifest(manifest)
     folder = results / "plots"
     out.write_text(written.report(found, models, os.path.relpath(folder, out.parent)))
     plots.draw(plots.pictures(found, written.calibrations(models)), folder)
