@@ -1,54 +1,59 @@
-"""The results that the report reads, by measurement, as plain data of known shape."""
+"""The results that the report reads: plain data, checked against the shape of its measurement."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
-from typing_extensions import NotRequired, TypedDict  # pydantic takes no other on Python 3.10
 
 from xfv_core import strict_json
+from xfv_core.confidence.scores import Interval
 from xfv_core.errors import XfvError
+from xfv_core.evaluation.maps.fidelity import FidelityTable
+from xfv_core.evaluation.speed.bench import Result as Race
 from xfv_core.strict_json import STRICT, JsonError
 
 Result = Mapping[str, Any]
-Interval = tuple[float, float]
 Curve = Sequence[float]
+FURTHER = ConfigDict(STRICT, extra="allow")  # type: ignore[misc]
 
 
 class ResultError(XfvError):
     """A file of results is damaged; the message names file and place."""
 
 
-class Settings(TypedDict):
+@dataclass(frozen=True)
+class Settings:
     """What the figures depend on; each measurement has further ones."""
 
-    __pydantic_config__ = ConfigDict(STRICT, extra="allow")  # type: ignore[misc]
     model: str
     weights: str
     versions: Mapping[str, str]
+    __pydantic_config__ = FURTHER
 
 
-class Head(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class Head:
     """What every result begins with."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     measurement: str
     command: str
     protocol: str
     n: int
     seed: int
     settings: Settings
-    rows: NotRequired[str]
-    added: NotRequired[Sequence[Mapping[str, Any]]]
+    rows: str = ""
+    added: Sequence[Mapping[str, Any]] = ()
+    __pydantic_config__ = STRICT
 
 
-class Areas(TypedDict):
-    """Areas under the accuracy, see ``maps.fidelity``."""
+@dataclass(frozen=True, kw_only=True)
+class Areas:
+    """Under the accuracy of random fields, see ``maps.fidelity``."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     deletion: float
     deletion_interval: Interval
     deletion_curve: Curve
@@ -57,47 +62,32 @@ class Areas(TypedDict):
     insertion_curve: Curve
 
 
-class FidelityTable(Areas):
-    """One method, see ``maps.fidelity.FidelityTable``."""
-
-    n_pairs: int
-    n_empty: int
-    deletion_share: float
-    deletion_share_interval: Interval
-    deletion_gain: float
-    deletion_gain_interval: Interval
-    insertion_share: float
-    insertion_share_interval: Interval
-    insertion_gain: float
-    insertion_gain_interval: Interval
-    passes_per_pair: float
-    seconds_per_pair: float
-
-
-class Agreement(TypedDict):
+@dataclass(frozen=True)
+class Agreement:
     """Rank correlation of two methods' maps over n pairs."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     n: int
     mean: float | None
     least: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Fidelity(Head):
     random: Areas
     methods: Mapping[str, FidelityTable]
     agreement: Mapping[str, Agreement]
 
 
-class Errors(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class Errors:
     """FNMR or FMR after the replacement, see ``maps.patch_lfw``."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     error: float
     error_interval: Interval
     error_curve: Curve
 
 
+@dataclass(frozen=True, kw_only=True)
 class Located(Errors):
     """One method on the pairs of one kind."""
 
@@ -110,15 +100,16 @@ class Located(Errors):
     seconds_per_pair: float
 
 
+@dataclass(frozen=True, kw_only=True)
 class PatchLfw(Head):
     random: Mapping[str, Errors]
     methods: Mapping[str, Mapping[str, Located]]
 
 
-class Checked(TypedDict):
+@dataclass(frozen=True)
+class Checked:
     """One method, see ``maps.sanity``."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     reinitialised: float | None
     reinitialised_flat: int
     reinitialised_interval: Interval | None
@@ -129,21 +120,12 @@ class Checked(TypedDict):
     identical_limit: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Sanity(Head):
     methods: Mapping[str, Checked]
 
 
-class Race(TypedDict):
-    """Median seconds, see ``speed.bench.Result``."""
-
-    __pydantic_config__ = STRICT  # type: ignore[misc]
-    what: str
-    rival: str
-    ours: float
-    theirs: float
-    ratio: float
-
-
+@dataclass(frozen=True, kw_only=True)
 class Peers(Head):
     machine: str
     threads: int
@@ -152,17 +134,19 @@ class Peers(Head):
     peak_mib: Mapping[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Other(Head):
-    """A measurement of which the report shows no table of its own."""
+    """A measurement of which the report has no table of its own."""
 
-    __pydantic_config__ = ConfigDict(STRICT, extra="allow")  # type: ignore[misc]
+    __pydantic_config__ = FURTHER
 
 
+@dataclass(frozen=True, kw_only=True)
 class Evaluate(Other):
     roc: Sequence[tuple[float, float]]
 
 
-KINDS: Mapping[str, Any] = {
+KINDS = {
     "evaluate": Evaluate,
     "fidelity": Fidelity,
     "patch-lfw": PatchLfw,
@@ -181,8 +165,8 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
         try:
             values = strict_json.parse(file.read_text("utf-8"))
             if isinstance(values, dict) and "measurement" in values:
-                kind = KINDS.get(str(values["measurement"]), Other)
-                found[file.name] = strict_json.build(kind, values)
+                strict_json.build(KINDS.get(str(values["measurement"]), Other), values)
+                found[file.name] = values
         except (UnicodeDecodeError, JsonError) as error:
             raise ResultError(f"{file}: {error}") from error
     return found
