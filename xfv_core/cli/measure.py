@@ -65,25 +65,27 @@ def calibrate(
     --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB).
     """
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
-    from xfv_core.evaluation.verdicts.calibration import calibrate_model
+    from xfv_core.evaluation.verdicts.calibration import calibrate as fitted
+    from xfv_core.evaluation.verdicts.calibration import measure
     from xfv_core.weights.manifest import keep_calibration
 
     verifier = verifier_of(manifest)
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     known = verifier.manifest.card(model).whole_calibration
-    calibration = (
-        known
-        if keep_curve and known
-        else calibrate_model(
+    if keep_curve and known:
+        calibration = known
+    else:
+        similarities = measure(
             verifier.model(model),
             pair_set,
             images=images,
             photos=photos or (pair_set.root if pairs == "lfw" else None),
             crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
             partial=partial,
-            dataset=dataset,
         )
-    )
+        calibration = fitted(
+            similarities, pair_set.labels, pair_set.folds, dataset=dataset or pair_set.name
+        )
     if data:
         calibration = _with_measures(verifier, model, calibration, pair_set, images, data,
                                      (people, held), manifest)  # fmt: skip
