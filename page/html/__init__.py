@@ -16,7 +16,7 @@ from markupsafe import Markup
 FOLDER = Path(__file__).parent
 _STYLES = (
     "base", "answer", "maps", "two_photos", "all", "patches", "parts", "live", "charts", "models",
-    "explorer",
+    "explorer", "references",
 )  # fmt: skip
 _SCRIPTS = ("patches", "parts", "link", "prior")
 
