@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xfv_core.evaluation.kept import read_rows, write_rows
-from xfv_core.evaluation.speed.bench import Contender, Turn, race, results_of
+from xfv_core.evaluation.speed.races import Contender, Turn, race, results_of
 from xfv_core.evaluation.speed.rivals import (
     captum_masks,
     captum_occlusion,

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.lists.colours import NAME, colours_verifier
-from xfv_core.evaluation.speed.bench import EXAMPLES, results_of
+from xfv_core.evaluation.speed.bench import EXAMPLES
 from xfv_core.evaluation.speed.foreign import bench
+from xfv_core.evaluation.speed.races import results_of
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from xfv_core import strict_json
 from xfv_core.confidence.scores import Interval
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.maps.fidelity import FidelityTable
-from xfv_core.evaluation.speed.bench import Result as Race
+from xfv_core.evaluation.speed.races import Result as Race
 from xfv_core.strict_json import STRICT, JsonError
 
 Result = Mapping[str, Any]

@@ -18,16 +18,8 @@ import typer
 from torch import Tensor
 
 from xfv_core import Verifier
-from xfv_core.evaluation.speed.bench import (
-    EXAMPLES,
-    Contender,
-    Turn,
-    final,
-    race,
-    results_of,
-    seconds_of,
-    verdict_turns,
-)
+from xfv_core.evaluation.speed.bench import EXAMPLES, final, verdict_turns
+from xfv_core.evaluation.speed.races import Contender, Turn, race, results_of, seconds_of
 from xfv_core.evaluation.speed.rivals import (
     captum_masks,
     captum_occlusion,

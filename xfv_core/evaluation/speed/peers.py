@@ -31,15 +31,8 @@ from torch import Tensor
 from xfv_core import Verifier
 from xfv_core.evaluation.kept import keep
 from xfv_core.evaluation.maps.study import explainers_by_name, head, versions
-from xfv_core.evaluation.speed.bench import (
-    EXAMPLES,
-    Contender,
-    Turn,
-    final,
-    never_seen,
-    race,
-    results_of,
-)
+from xfv_core.evaluation.speed.bench import EXAMPLES, final, never_seen
+from xfv_core.evaluation.speed.races import Contender, Turn, race, results_of
 from xfv_core.evaluation.speed.rivals import Embed, fast_embed, plain_embed
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.masks import PRESETS, patch_grids
