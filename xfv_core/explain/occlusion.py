@@ -92,7 +92,7 @@ class Occlusion(Method):
     )
     paper = "Knoche et al. 2023, arXiv 2211.13735"
     place = 10
-    studied = ("standard", "paper")
+    studied = ("standard", "standard,view=raw", "paper,view=raw")
 
     @property
     def unit(self) -> str:

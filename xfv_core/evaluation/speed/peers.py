@@ -108,10 +108,10 @@ def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Result], dict[str, flo
     def run(name: str) -> None:
         last[name] = plain_xface(embeds[name], pair.photos)
 
-    ours = Contender("ours", lambda: pair.maps("occlusion:paper"))
+    ours = Contender("ours", lambda: pair.maps("occlusion:paper,view=raw"))
     rivals = [Contender(f"xFace from the paper, {name}", partial(run, name)) for name in embeds]
     results = list(race("xFace maps, 2 x 1130 masks", ours, rivals, rounds))
-    mine = pair.maps("occlusion:paper")
+    mine = pair.maps("occlusion:paper,view=raw")
     rhos = {f"ours and xFace from the paper, {name}": agreement(mine, last[name]) for name in last}
     return results, _known(rhos)
 
