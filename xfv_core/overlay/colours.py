@@ -44,7 +44,7 @@ _LAB = np.array(  # cube roots of cone responses -> L, a, b
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-_DARK, _BRIGHT = 0.06, 0.5  # luminance (L* 29 and 76) within which a photo's lightness is kept
+_DARK, _BRIGHT = 0.1, 0.5  # luminance (L* 38 and 76) within which a photo's lightness is kept
 _LIFT = 0.8  # of the way there, at the full colour; the rest keeps what the photo shows apart
 _SHADES = 512  # steps of the colour map from neutral to either end
 _LEVELS = 16383  # steps of linear light; fine enough to give every 8-bit level back unchanged
