@@ -12,17 +12,13 @@ from page.html import filled
 from page.html.key import Key
 from page.html.maps import RANK, SIDES, Picture
 from page.html.pictures import data_url
+from page.html.regions import regions
 from xfv_core.explain import method_named
 from xfv_core.explain.fidelity import agreement
 from xfv_core.overlay import overlay_crop
-from xfv_core.overlay.regions import GROUPS
 from xfv_core.results import Explanation
 
 SMALL = 132  # px
-REGION = (
-    "What speaks for a match there, less what speaks against one, as a share of all that the map "
-    "shows; the mean of both photos."
-)
 CONTRADICT = 0.2  # rank correlation below which two methods point to different places
 
 
@@ -61,24 +57,11 @@ def all_methods(
         matrix=matrix if len(found) > 1 else [],
         contradictions=contradictions(titles, rho),
         regions=regions(explanations),
-        region=REGION,
         missing=missing,
         busy=busy,
         key=key,
         rank=RANK,
     )
-
-
-def regions(explanations: Sequence[Explanation]) -> list[tuple[str, list[str]]]:
-    """A row per region of the face: what each method says of it, the mean of both photos."""
-    found = [explanation.regions for explanation in explanations]
-    return [(name, [_percent(sum(each[name]) / 2) for each in found]) for name in GROUPS]
-
-
-def _percent(share: float) -> str:
-    """+12 %, −3 %, 0 %."""
-    whole = round(100 * share)
-    return f"{'+' if whole > 0 else '−' if whole < 0 else ''}{abs(whole)} %"
 
 
 def contradictions(titles: Sequence[str], rho: Sequence[Sequence[float | None]]) -> list[str]:
