@@ -80,8 +80,11 @@ def explain(
         maps against chance and their values (rows of numbers, above 0 similar, below 0 dissimilar);
         and a PNG of both photos under their maps.
     """
-    options = {"view": view} | ({"preset": offered_detail(detail)} if method == "occlusion" else {})
-    admit_maps(request, method_named(method, "api").having(**options))
+    asked = method_named(method, "api")
+    options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
+    if view != Occlusion.view or "view" in {option.name for option in asked.options()}:
+        options["view"] = view  # others have but one
+    admit_maps(request, asked.having(**options))
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
     ask = Ask(photos, pick, model or None, point, None, method, options)
     *_, found = verifier.reasons(ask)
