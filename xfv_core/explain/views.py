@@ -34,8 +34,8 @@ def against_the_bar(
         evidence = (raw - λ own) / Σ own        λ = Σ raw / Σ own - (S - θ)
 
     λ is the share that this pair would have at the threshold: what it has, less the margin. A photo
-    against itself has raw = own, λ = θ and evidence (1 - θ) own / Σ own, nowhere below zero. Zeros
-    where the network sees nothing.
+    against itself has raw = own, λ = θ and evidence (1 - θ) own / Σ own, nowhere below zero.
+    Swapped photos swap their values. Zeros where the network sees nothing.
     """
     total = own.sum(-1, keepdims=True, dtype=np.float64)
     seen = total > LEAST * own.shape[-1]
