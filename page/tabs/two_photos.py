@@ -24,6 +24,7 @@ from page.tabs.pair import (
     example,
     save,
 )  # fmt: skip
+from page.tabs.references import more_references
 from page.widgets import MAPS, SILENT, VERDICTS, methods
 from xfv_core.explain import Method
 
@@ -96,6 +97,7 @@ def two_photos(page: gr.Blocks) -> None:
         widgets = {name: options_of(each) for name, each in methods().items()}
     controls = Controls(key, (photo_a, photo_b), picks, model, rule, method, widgets)
     pair = Pair(controls, asked, shown)
+    more_references(controls)
     views = Views(says, (choice_a, choice_b), (view_a, view_b), of, said, every)
     mark_what_is_out_of_date(controls)
     explaining = explain_when_asked(pair, views)
