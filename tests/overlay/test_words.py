@@ -40,7 +40,7 @@ def test_where_evidence_is_mostly_against_the_likeness_that_remains_is_told_last
     against = -values[values < 0].sum() / np.abs(values).sum()
     assert evidence(values) == (
         "First photo: less alike than in a pair at the bar, mostly the nose (strong) and the mouth "
-        f"(strong) ({against * 100:.0f} % of the effect); what likeness there is lies mostly in "
+        f"(strong), {against * 100:.0f} % of the effect; what likeness there is lies mostly in "
         "the brows and forehead (weak)."
     )
 

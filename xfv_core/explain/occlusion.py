@@ -16,8 +16,8 @@ Of a network that is one chain only what a patch can reach is computed, see ``in
 That is the raw map, whose zero is no effect, so that even strangers look mostly alike. As evidence
 it is held against a pair at the threshold, see ``views``: the same masks say what covering costs
 the photo's likeness to itself, at no further pass (in mode 3: 1 - (e_A·E_A[n]) (e_B·E_B[n])). That
-is smoothed by ``OWN``, for which spot of the nose matters differs from pair to pair, and measured,
-gains in deletion are then larger.
+is smoothed by ``OWN``: which spot of the nose matters differs from pair to pair, and measured, gains
+in deletion are larger. A photo against itself keeps next to nothing below zero.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SHAPE_WORDS = {shape: f"{shape}s" for shape in SHAPES}
 FILLS = {"black": "black", "mean": "the photo's mean colour", "noise": "noise"}
 REFINE = 64  # masks per photo between two maps of the stream
 CELL = 8  # px at SIDE: the sum of evidence over such a square is shown as one value
-OWN = 14.0  # px at SIDE, σ of what covering costs a photo itself
+OWN = 8.0  # px at SIDE, σ of what covering costs a photo itself
 NONE = 1e-6  # a sum of masks below this is rounding
 
 # masks done, masks in all, maps where it is time for some, share of the operations saved so far

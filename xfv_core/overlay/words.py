@@ -49,11 +49,11 @@ def _evidence(values: NDArray[np.float32], regions: NDArray[np.int8], scale: flo
         return f"{less}, {_where(different, regions, scale)}; {_little(alike)} for"
     if percent >= 50:
         return (
-            f"{more}, {_where(alike, regions, scale)} ({percent} % of the effect); less alike, "
+            f"{more}, {_where(alike, regions, scale)}, {percent} % of the effect; less alike, "
             f"{_where(different, regions, scale)}"
         )
     return (
-        f"{less}, {_where(different, regions, scale)} ({100 - percent} % of the effect); what "
+        f"{less}, {_where(different, regions, scale)}, {100 - percent} % of the effect; what "
         f"likeness there is lies {_where(alike, regions, scale, 'in ')}"
     )
 
