@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from xfv_core.many import Compared, verify_many
     from xfv_core.models import load_model
     from xfv_core.references import (
-        ReferenceMaps,
         Referenced,
+        ReferenceMaps,
         explain_references,
         verify_references,
     )

@@ -11,23 +11,11 @@ import torch
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from tests.lists.colours import NAME, Colours, colours_verifier, small_photos
+from tests.lists.colours import NAME, Colours
 from xfv_core import Verifier, explain_references, verify_references
 from xfv_core.cli import app
 from xfv_core.explain import make_method
 from xfv_core.references import MOST, ReferencesError
-
-
-@pytest.fixture(scope="module")
-def verifier() -> Verifier:
-    return colours_verifier()
-
-
-@pytest.fixture(scope="module")
-def photos(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    small_photos(examples, folder)
-    return folder
 
 
 def test_the_answer_is_the_similarity_to_the_mean_of_the_embeddings(
