@@ -16,8 +16,8 @@ Of a network that is one chain only what a patch can reach is computed, see ``in
 That is the raw map, whose zero is no effect, so that even strangers look mostly alike. As evidence
 it is held against a pair at the threshold, see ``views``: the same masks say what covering costs
 the photo's likeness to itself, at no further pass (mode 3: 1 - (e_A·E_A[n]) (e_B·E_B[n])). That is
-smoothed by ``OWN``: which spot of the nose matters differs from pair to pair, and measured, gains in
-deletion are larger. A photo against itself keeps next to nothing below zero.
+smoothed by ``OWN``: which spot of the nose matters differs from pair to pair, and measured, gains
+in deletion are larger. A photo against itself keeps next to nothing below zero.
 """
 
 from __future__ import annotations
