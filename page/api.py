@@ -59,6 +59,7 @@ def explain(
     detail: str,
     face_a: int,
     face_b: int,
+    view: str,
     request: gr.Request,
 ) -> tuple[dict[str, Any], str]:
     """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
@@ -72,13 +73,18 @@ def explain(
         detail: of occlusion maps: fast, standard or paper.
         face_a: which face of the first photo, 1 the largest.
         face_b: which face of the second photo.
+        view: evidence, whose zero is a pair at the threshold, or raw, whose zero is no effect.
 
     Returns:
-        The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
-        numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
+        The verdict, a sentence, the share of the effect by region of the face, the fidelity of the
+        maps against chance and their values (rows of numbers, above 0 similar, below 0 dissimilar);
+        and a PNG of both photos under their maps.
     """
+    asked = method_named(method, "api")
     options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
-    admit_maps(request, method_named(method, "api").having(**options))
+    if view != Occlusion.view or "view" in {option.name for option in asked.options()}:
+        options["view"] = view  # others have but one
+    admit_maps(request, asked.having(**options))
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
     ask = Ask(photos, pick, model or None, point, None, method, options)
     *_, found = verifier.reasons(ask)
@@ -123,11 +129,12 @@ def api() -> None:
         model = gr.Textbox("", label="model")
         method, point = gr.Textbox("occlusion", label="method"), gr.Textbox("balanced", label="at")
         detail = gr.Textbox(Occlusion.preset, label="detail")
+        view = gr.Textbox(Occlusion.view, label="view")
         faces = [gr.Number(1, precision=0, label=f"face_{side}") for side in "ab"]
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
     verdicts, maps = {**VERDICTS, **public}, {**MAPS, **public}
-    for_maps = [*photos, method, model, point, detail, *faces]
+    for_maps = [*photos, method, model, point, detail, *faces, view]
     ask.click(verify, [*photos, model, point, *faces], said, api_name="verify", **verdicts)
     ask.click(explain, for_maps, [said, picture], api_name="explain", **maps)
     ask.click(models, None, said, api_name="models", **verdicts)

@@ -94,7 +94,8 @@ def test_a_network_is_offered_the_methods_that_fit_it(verifier: Verifier) -> Non
     assert verifier.methods_for("plain") == ["occlusion"]
     assert verifier.methods_for("plain", "study") == ["occlusion", "corrrise", "random"]
     assert verifier.studied("plain") == [
-        "occlusion:standard", "occlusion:paper", "corrrise", "random"
+        "occlusion:standard", "occlusion:standard,view=raw", "occlusion:paper,view=raw", "corrrise",
+        "random",
     ]  # fmt: skip
     assert "colours" in verifier.models_for("xssab")
     assert "plain" not in verifier.models_for("xssab")

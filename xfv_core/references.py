@@ -115,6 +115,7 @@ def explain_references(
     """Occlusion maps of what ``verify_references`` says, against all references and the best one.
 
     ``preset``, ``options``: of `Occlusion`; a preset in the unit of the similarity, so not "paper".
+    The maps are raw: only these are sums of those of single references.
     Raises as ``verify_references`` does.
     """
     if PRESETS[preset].faithful:
@@ -122,7 +123,7 @@ def explain_references(
     found, known = _verified(verifier, references, photo, model, operating_point, threshold)
     asked: dict[str, Any] = {
         "model": found.fused.model, "operating_point": operating_point, "threshold": threshold,
-        "preset": preset, **options,
+        "preset": preset, **options, "view": "raw",
     }  # fmt: skip
     best = int(np.argmax([verdict.similarity for verdict in found.each]))
     each = [

@@ -21,6 +21,7 @@ from xfv_core.explain.fidelity import Fidelity
 from xfv_core.faces import Crop, Face, recut
 from xfv_core.faces.images import Photo
 from xfv_core.overlay import encode, overlay_crop, overlay_photo, shared_scale, side_by_side
+from xfv_core.overlay.regions import by_region
 from xfv_core.overlay.words import describe
 
 CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, not blown up
@@ -239,7 +240,14 @@ class Explanation:
         a, b = (self.overlay(side, on=on, strength=strength) for side in ("a", "b"))
         notes = "".join(f"\n{note}" for note in self.verdict.notes)
         caption = f"{self.verdict.sentence} {self.sentence}{notes}"
-        return encode(side_by_side(a, b, self.scale, self.maps.unit, caption), kind)
+        sheet = side_by_side(a, b, self.scale, self.maps.unit, caption, view=self.maps.view)
+        return encode(sheet, kind)
+
+    @property
+    def regions(self) -> dict[str, tuple[float, float]]:
+        """What speaks for, less what speaks against, by region; see ``by_region``."""
+        a, b = self.portraits
+        return by_region(self.shown, a.crop.landmarks, b.crop.landmarks)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; maps as rows of numbers, what a network says itself unrounded."""
@@ -248,9 +256,11 @@ class Explanation:
             "verdict": asdict(self.verdict),
             **(reading.to_dict() if reading else {}),
             "method": self.maps.method,
+            "view": self.maps.view,
             "unit": self.maps.unit,
             "cost": asdict(self.maps.cost),
             "sentence": self.sentence,
+            "regions": {region: list(shares) for region, shares in self.regions.items()},
             "agreement": dict(self.agreement),
             "fidelity": self.fidelity and plain(vars(self.fidelity)),
             "maps": {"a": self.maps.a.tolist(), "b": self.maps.b.tolist()},

@@ -12,6 +12,7 @@ from page.html import filled
 from page.html.key import Key
 from page.html.maps import RANK, SIDES, Picture
 from page.html.pictures import data_url
+from page.html.regions import regions
 from xfv_core.explain import method_named
 from xfv_core.explain.fidelity import agreement
 from xfv_core.overlay import overlay_crop
@@ -55,6 +56,7 @@ def all_methods(
         titles=titles,
         matrix=matrix if len(found) > 1 else [],
         contradictions=contradictions(titles, rho),
+        regions=regions(explanations),
         missing=missing,
         busy=busy,
         key=key,

@@ -7,15 +7,16 @@ from functools import cache
 from markupsafe import Markup
 
 from page.html import filled
-from xfv_core.overlay import GREEN_WORDS, PINK_WORDS, legend_colours, two_figures
+from xfv_core.explain.views import View
+from xfv_core.overlay import ENDS, legend_colours, two_figures
 
 
-def legend(scale: float, unit: str) -> Markup:
-    """``scale``: the value of the full colour, in ``unit``."""
-    end = two_figures(scale)
-    spoken = f"Colour scale from −{end}, {PINK_WORDS}, through 0 to +{end}, {GREEN_WORDS}"
+def legend(scale: float, unit: str, view: View = "evidence") -> Markup:
+    """``scale``: the value of the full colour, in ``unit``; ``view``: what zero is."""
+    end, (below, above) = two_figures(scale), ENDS[view]
+    spoken = f"Colour scale from −{end}, {below}, through 0 to +{end}, {above}"
     return filled(
-        "legend", end=end, unit=unit, below=PINK_WORDS, above=GREEN_WORDS, colours=_colours(),
+        "legend", end=end, unit=unit, below=below, above=above, colours=_colours(),
         spoken=f"{spoken}, {unit}" if unit else spoken,
     )  # fmt: skip
 

@@ -55,7 +55,7 @@ def maps(explanation: Explanation) -> Markup:
     return filled(
         "maps",
         pairs=[("crop", [picture(explanation, side, "crop") for side, _ in SIDES])],
-        legend=legend(explanation.scale, explanation.maps.unit),
+        legend=legend(explanation.scale, explanation.maps.unit, explanation.maps.view),
         **_said(explanation),
     )
 
@@ -97,7 +97,7 @@ def _face(
 def scale(explanation: Explanation, network: str, key: Key) -> Markup:
     """What the maps are of, and what their colours mean."""
     title = method_named(explanation.maps.method).title
-    colours = legend(explanation.scale, explanation.maps.unit)
+    colours = legend(explanation.scale, explanation.maps.unit, explanation.maps.view)
     return macro("reasons", "scale", title, network, colours, key)
 
 

@@ -31,7 +31,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Row:
-    """One part; ``hidden``: in which photo it is, or ""."""
+    """One part; ``hidden``: in which photo it is not found, or ""."""
 
     part: str
     channel: int
@@ -48,9 +48,9 @@ def layer(found: PartsFound, side: Side) -> Markup:
 
 
 def below(explanation: Explanation, found: PartsFound) -> Markup:
-    """A line per part, the loudest first, hidden ones last and without a bar."""
+    """A line per part, the loudest first, those not found last and without a bar."""
     pictures = [portrait.sharp_crop(CROP_SHOWN) for portrait in explanation.portraits]
-    peak = max((abs(x.adds) for x in found.lines if not any(x.hidden)), default=0.0) or 1.0
+    peak = max((abs(x.value) for x in found.lines if not any(x.hidden)), default=0.0) or 1.0
     rows = [_row(found, line, pictures, peak) for line in found.lines]
     channels = {
         str(i): [[[round(float(v), 2) for v in row] for row in side] for side in found.maps[:, i]]
@@ -81,8 +81,8 @@ def _row(found: PartsFound, line: PartLine, pictures: list[NDArray[np.uint8]], p
             for i, which in enumerate(("first", "second"))
         ],
         hidden=WHICH.get(line.hidden, ""),
-        adds=line.adds,
-        width=f"{50 * abs(line.adds) / peak:.1f}",
+        adds=line.value,
+        width=f"{50 * abs(line.value) / peak:.1f}",
     )
 
 

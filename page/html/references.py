@@ -52,8 +52,13 @@ def references(
     return filled(
         "references", trouble="", key=key, fused=found.fused, notes=found.notes, rows=rows,
         others=_others(maps) if maps else [],
-        legend=legend(scale, maps.against_best.maps.unit) if maps else "",
+        legend=_colours(maps) if maps else "",
     )  # fmt: skip
+
+
+def _colours(maps: ReferenceMaps) -> Markup:
+    best = maps.against_best.maps
+    return legend(maps.scale, best.unit, best.view)
 
 
 def _others(maps: ReferenceMaps) -> list[tuple[str, Picture]]:

@@ -13,6 +13,7 @@ from page.html.answer import answer
 from page.html.examiner import examiner
 from page.html.maps import maps
 from page.html.pictures import data_url
+from page.html.regions import regions
 from page.html.words import about, limits
 from xfv_core import __version__
 from xfv_core.confidence import Calibration
@@ -62,6 +63,7 @@ def report(
         ],
         answer=answer(first.verdict, card, calibration),
         examiner=examiner(first, calibration, kept),
+        regions=regions(explanations),
         sections=[_section(explanation) for explanation in explanations],
         others=sorted({e.maps.model for e in explanations} - {card.name}),
         limits=limits(card),

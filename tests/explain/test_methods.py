@@ -200,8 +200,8 @@ def test_a_wrong_option_is_a_sentence(options: dict[str, Any], words: str) -> No
 
 
 def test_a_method_without_options_says_so() -> None:
-    with pytest.raises(MethodError, match="fggb has no option 'preset'; it has none"):
-        make_method("fggb", preset="fast")
+    with pytest.raises(MethodError, match="gradcam has no option 'preset'; it has none"):
+        make_method("gradcam", preset="fast")
 
 
 # ---------------------------------------------------------------------------------------- registry

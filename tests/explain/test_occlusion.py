@@ -6,6 +6,7 @@ import io
 import tarfile
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,10 @@ def photos() -> tuple[Tensor, Tensor]:
 def final(explainer: Occlusion, a: Tensor, b: Tensor, model: FaceModel | None = None) -> Maps:
     *_, last = explainer(model or Scene(), a, b, threshold=0.3)
     return last
+
+
+def raw(preset: str, **options: Any) -> Occlusion:
+    return Occlusion(preset, view="raw", **options)
 
 
 def covers(preset: Preset, side: int) -> list[list[tuple[int, int, int]]]:
@@ -126,7 +131,7 @@ def smooth(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_what_makes_a_pair_similar_is_positive_and_the_rest_zero(mode: int) -> None:
-    maps = final(Occlusion("full", mode=mode), WHITE, WHITE, OnePixel()).a
+    maps = final(raw("full", mode=mode), WHITE, WHITE, OnePixel()).a
     peak = np.unravel_index(maps.argmax(), maps.shape)
     far = np.hypot(*(np.indices(maps.shape) - np.array(PIXEL)[:, None, None])) > 12
     if mode == 3:  # both photos lose the pixel alike: nothing changes
@@ -139,7 +144,7 @@ def test_what_makes_a_pair_similar_is_positive_and_the_rest_zero(mode: int) -> N
 
 @pytest.mark.parametrize("mode", MODES)
 def test_what_makes_a_pair_dissimilar_is_negative(mode: int) -> None:
-    maps = final(Occlusion("full", mode=mode), WHITE, BLACK, OnePixel()).a
+    maps = final(raw("full", mode=mode), WHITE, BLACK, OnePixel()).a
     assert maps[PIXEL] < -0.3
     assert maps.max() < 1e-6
 
@@ -173,11 +178,44 @@ def test_swapping_the_photos_swaps_the_maps(mode: int, photos: tuple[Tensor, Ten
 def test_nothing_is_dissimilar_in_a_photo_and_itself(
     mode: int, fill: str, photos: tuple[Tensor, Tensor]
 ) -> None:
-    maps = final(Occlusion("fast", mode=mode, fill=fill), photos[0], photos[0])
+    maps = final(raw("fast", mode=mode, fill=fill), photos[0], photos[0])
     assert maps.a.min() >= -1e-9
     if mode == 3:
         assert (maps.a == 0).all()
         assert (maps.b == 0).all()
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+@pytest.mark.parametrize("mode", MODES)
+def test_evidence_sums_to_what_the_threshold_leaves_of_the_similarity(
+    preset: str, mode: int, photos: tuple[Tensor, Tensor]
+) -> None:
+    model = Scene()
+    e_a, e_b = embed_all(model, torch.stack(photos), fast=False)
+    maps = final(Occlusion(preset, mode=mode), *photos, model)
+    for values in (maps.a, maps.b):
+        assert values.sum() == pytest.approx(float(e_a @ e_b) - 0.3, abs=1e-4)
+    assert maps.view == "evidence" and maps.unit.startswith("similarity above the threshold")
+
+
+@pytest.mark.parametrize("mode", [2, 3])
+def test_next_to_nothing_speaks_against_a_photo_and_itself(
+    mode: int, photos: tuple[Tensor, Tensor]
+) -> None:
+    maps = final(Occlusion("fast", mode=mode), photos[0], photos[0])
+    assert -maps.a.clip(max=0).sum() <= 0.05 * np.abs(maps.a).sum()
+    assert maps.a.sum() == pytest.approx(0.7, abs=1e-4)
+
+
+def test_a_higher_bar_moves_evidence_down_and_leaves_the_raw_map(
+    photos: tuple[Tensor, Tensor],
+) -> None:
+    def at(threshold: float, view: str) -> np.ndarray:
+        *_, last = Occlusion("fast", view=view)(Scene(), *photos, threshold=threshold)
+        return last.a
+
+    assert (at(0.9, "evidence") <= at(0.1, "evidence") + 1e-9).all()
+    np.testing.assert_array_equal(at(0.9, "raw"), at(0.1, "raw"))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -190,7 +228,7 @@ def test_a_network_that_sees_nothing_has_maps_of_exact_zeros(
 
 
 def test_the_papers_maps_are_scaled_to_one_and_ours_are_not(photos: tuple[Tensor, Tensor]) -> None:
-    paper, ours = (final(Occlusion(p), *photos) for p in ("paper", "standard"))
+    paper, ours = (final(raw(p), *photos) for p in ("paper", "standard"))
     assert np.abs(paper.a).max() == pytest.approx(1)
     assert np.abs(ours.a).max() < 0.9
     assert paper.unit != ours.unit
@@ -257,7 +295,7 @@ def test_noise_is_the_same_for_the_same_seed_only(photos: tuple[Tensor, Tensor])
 
 def test_covering_with_the_colour_that_is_there_changes_nothing() -> None:
     grey = torch.full((3, SIDE, SIDE), 0.4)
-    maps = final(Occlusion("fast", mode=2, fill="mean"), grey, WHITE)
+    maps = final(raw("fast", mode=2, fill="mean"), grey, WHITE)
     assert np.abs(maps.a).max() < 1e-6
 
 

@@ -45,8 +45,8 @@ def photo(eye: float, mouth: float, chin: float = 0.0) -> Tensor:
     return x
 
 
-def explained(a: Tensor, b: Tensor, model: ECNet | None = None) -> Maps:
-    (maps,) = make_method("parts")(model or Colours(), a, b, threshold=0.3)
+def explained(a: Tensor, b: Tensor, model: ECNet | None = None, view: str = "raw") -> Maps:
+    (maps,) = make_method("parts", view=view)(model or Colours(), a, b, threshold=0.3)
     return maps
 
 
@@ -83,7 +83,7 @@ def test_a_part_that_does_not_show_is_hidden_and_leaves_the_map() -> None:
     assert not maps.a[80:88, 56:64].any()  # where the mouth fires in the whole photo
     assert maps.a[24:32, 32:40].any()
     said = maps.details["parts"].words("")
-    assert said.endswith("Hidden in the second photo: the mouth.")
+    assert said.endswith("Not found in the second photo, so not counted: the mouth.")
     assert "the mouth (" not in said
 
 
@@ -113,6 +113,28 @@ def test_identical_photos_have_nothing_against() -> None:
     assert all(line.adds == 0 for line in pair.lines) and not maps.a.any()  # not even rounding
 
 
+def test_as_evidence_the_parts_that_were_found_add_up_to_what_the_threshold_leaves() -> None:
+    for b in (photo(0.8, 0.6, 0.2), photo(0.6, 0.0, 0.5)):
+        maps = explained(photo(0.6, 0.8, 0.5), b, view="evidence")
+        pair = maps.details["parts"]
+        assert sum(line.value for line in pair.lines) == pytest.approx(pair.similarity - 0.3)
+        assert all(line.value == 0 for line in pair.lines if any(line.hidden))
+    assert maps.view == "evidence" and maps.a[24:32, 32:40].any()
+
+
+def test_identical_photos_have_evidence_for_them_alone() -> None:
+    maps = explained(photo(0.6, 0.8, 0.5), photo(0.6, 0.8, 0.5), view="evidence")
+    assert all(line.value > 0 for line in maps.details["parts"].lines)
+    assert maps.a.min() >= 0 and maps.a.sum() == pytest.approx(0.7, abs=1e-4)
+
+
+def test_features_of_no_part_are_not_said_to_be_nothing() -> None:
+    line = PartLine(OTHER, 0.12, (False, False), (2,), 0.12)
+    pair = PartsFound((line,), np.zeros(3, np.float32), np.zeros((2, 3, 4, 4), np.float32), 0.5,
+                      Colours().atlas())  # fmt: skip
+    assert pair.words("").startswith("For: features tied to no one part (+0.12).")
+
+
 def test_a_network_whose_channels_are_not_known_is_refused() -> None:
     model = ECNet(replace(TOY, channels=3), name="colours")  # nobody has measured its channels
     with pytest.raises(MethodError, match="colours find no parts"):
@@ -126,7 +148,7 @@ def test_plain_data_has_a_row_per_part() -> None:
 
 
 def test_the_channel_that_is_shown_fires_in_both_photos_if_one_does() -> None:
-    line = PartLine("mouth", 0.1, (False, False), (2, 0, 1))
+    line = PartLine("mouth", 0.1, (False, False), (2, 0, 1), 0.1)
     maps = np.zeros((2, 3, 4, 4), np.float32)
     maps[:, 1, 0, 0], maps[0, 2, 0, 0] = 0.5, 1.0
     pair = PartsFound((line,), np.zeros(3, np.float32), maps, 0.5, Colours().atlas())

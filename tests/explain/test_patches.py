@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.models.test_rrf import TOY_28, TOY_56, awake, photos
 from tests.page.test_render import VERDICT
 from xfv_core.explain import MethodError, make_method
 from xfv_core.explain.patches import PatchSum, spread
+from xfv_core.faces.crops import TEMPLATE
 from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
 from xfv_core.results import Explanation
 
@@ -146,4 +148,5 @@ def test_json_carries_the_unrounded_contributions() -> None:
 
 
 def _explained(maps):
-    return Explanation(VERDICT, maps, maps, (None, None), 1.0, "")  # type: ignore[arg-type]
+    face = SimpleNamespace(crop=SimpleNamespace(landmarks=TEMPLATE))
+    return Explanation(VERDICT, maps, maps, (face, face), 1.0, "")  # type: ignore[arg-type]

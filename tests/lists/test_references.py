@@ -87,7 +87,7 @@ def test_the_map_against_the_fusion_is_what_covering_does_to_the_fused_similarit
     found = explain_references(verifier, files[:2], files[2], model=NAME, mode=2)
     a, b, other = (verifier.portrait(file, NAME).tensor() for file in files)
     template = functional.normalize(Colours().embed(torch.stack([a, b])).sum(0), dim=0)
-    occlusion = make_method("occlusion", preset="fast", mode=2)
+    occlusion = make_method("occlusion", preset="fast", mode=2, view="raw")
     *_, direct = occlusion(Fused(template), torch.zeros_like(other), other, threshold=0.5)
     assert np.abs(direct.b).max() > 0.01
     assert np.allclose(found.fused[2], direct.b, atol=1e-6)
@@ -98,7 +98,7 @@ def test_the_map_of_a_photo_given_twice_is_that_of_the_photo(
 ) -> None:
     pair = photos / "obama.png", photos / "biden.png"
     found = explain_references(verifier, [pair[0], pair[0]], pair[1], model=NAME)
-    alone = verifier.explained(*pair, model=NAME, preset="fast").maps
+    alone = verifier.explained(*pair, model=NAME, preset="fast", view="raw").maps
     assert np.allclose(found.fused[0], alone.a / 2, atol=1e-6)
     assert np.allclose(found.fused[0], found.fused[1])
     assert np.allclose(found.fused[2], alone.b, atol=1e-6)

@@ -79,9 +79,30 @@ def test_lightness_stays_whatever_the_value_and_the_strength(value: float, stren
     steps = np.linspace(0, 255, 16).astype(np.uint8)
     photo = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)
     coloured = blend(photo, np.full((64, 64), value, np.float32), 1.0, strength)
-    shift = np.abs(lightness(coloured) - lightness(photo))
+    before = lightness(photo)
+    shift = np.abs(lightness(coloured) - before)[(before > 39) & (before < 75)]
     assert shift.mean() < 0.15
     assert np.quantile(shift, 0.99) < 1  # what rounding to 8 bits costs in the darkest pixels
+
+
+@pytest.mark.parametrize("grey", [0, 8, 247, 255])
+def test_a_strong_value_shows_on_black_and_on_white(grey: int) -> None:
+    pink, neutral, green = lab(light(shown([-1, 0, 1], grey)))
+    assert np.linalg.norm(pink - neutral) > 25  # about 2.3 is just noticeable
+    assert np.linalg.norm(green - neutral) > 25
+    assert np.linalg.norm((pink - green)[1:]) > 30  # apart by hue, not by lightness alone
+
+
+def test_what_is_darker_in_the_photo_stays_darker_under_one_value() -> None:
+    ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
+    for value in (-1.0, 0.5, 1.0):
+        coloured = lightness(blend(ramp, np.full((1, 256), value, np.float32), 1.0, 1.0))[0]
+        assert np.all(np.diff(coloured) > -0.7)  # rounding to 8 bits
+        assert coloured[255] - coloured[230] > 1 and coloured[64] - coloured[0] > 1
+
+
+def test_a_weak_value_leaves_black_nearly_black() -> None:
+    assert lightness(shown([0.1], 0)).max() < 8
 
 
 def test_a_neutral_map_at_full_strength_is_the_grey_photo(all_colours: NDArray[np.uint8]) -> None:

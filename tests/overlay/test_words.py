@@ -29,6 +29,35 @@ def said(values: NDArray[np.float32], scale: float = 1.0) -> str:
     return first
 
 
+def evidence(values: NDArray[np.float32]) -> str:
+    """What is said of a map whose zero is a pair at the bar."""
+    maps = Maps(values, values, "toy", "toy", Cost(0, 0.0), view="evidence")
+    return describe(maps, TEMPLATE, TEMPLATE, 1.0).split("\n")[0]
+
+
+def test_where_evidence_is_mostly_against_the_likeness_that_remains_is_told_last() -> None:
+    values = painted(nose=-1.0, mouth=-0.8, brows_and_forehead=0.25)
+    against = -values[values < 0].sum() / np.abs(values).sum()
+    assert evidence(values) == (
+        "First photo: less alike than in a pair at the bar, mostly the nose (strong) and the mouth "
+        f"(strong), {against * 100:.0f} % of the effect; what likeness there is lies mostly in "
+        "the brows and forehead (weak)."
+    )
+
+
+def test_where_evidence_is_mostly_for_what_falls_short_is_told_last() -> None:
+    said = evidence(painted(nose=1.0, mouth=-0.25))
+    assert said.startswith("First photo: more alike than in a pair at the bar, mostly the nose")
+    assert said.endswith("; less alike, mostly the mouth (weak).")
+
+
+def test_evidence_on_one_side_only_is_not_stretched_into_two() -> None:
+    assert evidence(painted(nose=-0.9)) == (
+        "First photo: less alike than in a pair at the bar, mostly the nose (strong); nothing "
+        "speaks for."
+    )
+
+
 def test_one_part_that_is_alike_is_named_and_nothing_speaks_against() -> None:
     assert said(painted(nose=0.9)) == (
         "First photo: what the map shows makes them alike, mostly the nose (strong); "

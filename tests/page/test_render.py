@@ -155,10 +155,15 @@ def test_the_legend_is_well_formed_and_says_what_its_ends_mean() -> None:
     html = legend(0.0213, "change in cosine similarity")
     root = ElementTree.fromstring(html)
     words = " ".join(" ".join(root.itertext()).split())
-    assert words.startswith("−0.021 makes them different 0 makes them alike +0.021")
+    assert words.startswith("−0.021 less alike than at the bar 0 more alike than at the bar +0.021")
     assert words.endswith("change in cosine similarity")
-    assert "from −0.021, makes them different, through 0" in root[0].attrib["aria-label"]
+    assert "from −0.021, less alike than at the bar, through 0" in root[0].attrib["aria-label"]
     assert "url(" not in html
+
+
+def test_the_legend_of_raw_values_says_that_zero_is_no_effect() -> None:
+    words = " ".join(ElementTree.fromstring(legend(0.02, "", "raw")).itertext())
+    assert "makes them different" in words and "at the bar" not in words
 
 
 def test_a_unit_cannot_smuggle_markup_into_the_page() -> None:

@@ -120,7 +120,10 @@ def explain(
     face_b: FaceB = 1,
     method: Annotated[str, typer.Option(help="Its name; see the methods command.")] = "occlusion",
     preset: Annotated[str, typer.Option(help="Occlusion only: fast, standard or paper.")] = "",
-    view: Annotated[str, typer.Option(help="Patches only: evidence or raw.")] = "",
+    view: Annotated[
+        str,
+        typer.Option(help="evidence: zero is a pair at the threshold; raw: zero is no effect."),
+    ] = "",
     option: Annotated[
         list[str] | None,
         typer.Option("--option", help="Another of the method, NAME=VALUE; repeatable."),

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from xfv_core.errors import XfvError
 from xfv_core.explain.options import Option, options_of
+from xfv_core.explain.views import View
 from xfv_core.models.base import FaceEmbedder, count_passes
 
 SIDE = 112  # px; what the widths below are stated at
@@ -65,6 +66,7 @@ class Maps:
     dissimilar, in the unit that ``unit`` names. A streaming method sets ``progress`` in (0,1];
     the last map it yields has ``progress == 1``. ``raw``: gradients, to be smoothed where they are
     shown; ``shown_px``: the pixels whose sum is shown as one value (1: the values themselves).
+    ``view``: "evidence" where 0 is a pair at the threshold, "raw" where it is no effect.
     """
 
     a: NDArray[np.float32]
@@ -76,6 +78,7 @@ class Maps:
     progress: float = 1.0
     raw: bool = False
     shown_px: int = 1
+    view: View = "raw"
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -214,7 +217,7 @@ class Method(ABC):
         passes = work.passes if found.passes is None else found.passes
         return Maps(
             a, b, self.name, model.name, Cost(passes, work.seconds), self.unit + per,
-            work.share, self.raw, found.cell**2, found.details,
+            work.share, self.raw, found.cell**2, getattr(self, "view", "raw"), found.details,
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from xfv_core.explain.base import Method, Steps, Values
 from xfv_core.explain.fast.pullback import Pullback, channel_margins, per_pixel, pullback
 from xfv_core.explain.registry import register
+from xfv_core.explain.views import view_option
 from xfv_core.models.base import FaceModel
 
 AT_ONCE = 16  # channels per photo
@@ -30,10 +31,13 @@ STREAMED = 16  # maps at most: each is shown, which would cost more than a chann
 @register
 @dataclass(frozen=True)
 class FGGB(Method):
-    """Evidence per pixel, > 0 where the channels that look there speak for θ.
+    """Evidence per pixel, > 0 where the channels that look there speak for θ; as raw values for a
+    similarity above 0.
 
     All D channels, those of the largest |w_k - θ/D| first, so that early maps are close to final.
     """
+
+    view: str = view_option()
 
     name = "fggb"
     title = "Gradients"
@@ -45,16 +49,21 @@ class FGGB(Method):
     place = 20
     needs = FaceModel
     unfit = "{model} gives no gradients; choose another method."
-    unit = "similarity above the threshold, by gradient"
     raw = True
     cost = 2
+
+    @property
+    def unit(self) -> str:
+        of = "similarity above the threshold" if self.view == "evidence" else "similarity"
+        return f"{of}, by gradient"
 
     def maps(
         self, model: FaceModel, pair: Tensor, threshold: float, steps: Steps
     ) -> Iterator[Values]:
         """``steps`` is called after every 16 channels."""
+        bar = threshold if self.view == "evidence" else 0.0
         photos = [pullback(model, x, AT_ONCE) for x in pair]
-        margins, done, yielded = channel_margins(photos, threshold), 0, 0  # (D,)
+        margins, done, yielded = channel_margins(photos, bar), 0, 0  # (D,)
         maps = margins.new_zeros(2, *pair.shape[2:])
         for part in margins.abs().argsort(descending=True).split(AT_ONCE):
             channels = F.one_hot(part, len(margins)).to(margins.dtype)  # (k,D)
@@ -67,7 +76,7 @@ class FGGB(Method):
             yield Values(
                 maps.cpu().numpy(),
                 passes=2 + 2 * done,
-                details={"threshold": threshold, "channels": done},
+                details={"threshold": bar, "channels": done},
             )
 
 

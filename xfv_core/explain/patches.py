@@ -23,14 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xfv_core.explain.base import Method, Reading, Steps, Values
-from xfv_core.explain.options import option
 from xfv_core.explain.registry import register
+from xfv_core.explain.views import view_option
 from xfv_core.models.base import SumsOverPatches
-
-VIEWS = {
-    "evidence": "evidence: what speaks for and against",
-    "raw": "raw: what adds to the similarity",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +96,7 @@ class PatchSum(Reading):
 class Patches(Method):
     """Exact, at once: a map's pixels sum to S - θ (view "evidence") or to S ("raw")."""
 
-    view: str = option("evidence", "what the values add up to", VIEWS)
+    view: str = view_option()
 
     name = "patches"
     title = "Patches"

@@ -20,13 +20,17 @@ from torch import Tensor
 from xfv_core.explain.base import Method, Steps, Values
 from xfv_core.explain.fast.pullback import channel_margins, per_pixel, pullback
 from xfv_core.explain.registry import register
+from xfv_core.explain.views import view_option
 from xfv_core.models.base import FaceModel
 
 
 @register
 @dataclass(frozen=True)
 class XSSAB(Method):
-    """> 0 where a change of the pixel moves agreeing channels most; at once."""
+    """> 0 where a change of the pixel moves agreeing channels most; at once. Raw, a channel agrees
+    from a product of 0, not of θ/D."""
+
+    view: str = view_option()
 
     name = "xssab"
     title = "xSSAB"
@@ -47,12 +51,13 @@ class XSSAB(Method):
         self, model: FaceModel, pair: Tensor, threshold: float, steps: Steps
     ) -> Iterator[Values]:
         photos = [pullback(model, x, 2) for x in pair]
-        agree = channel_margins(photos, threshold) >= 0  # (D,)
+        bar = threshold if self.view == "evidence" else 0.0
+        agree = channel_margins(photos, bar) >= 0  # (D,)
         halves = torch.stack([agree, ~agree])  # (2,D)
         gradients = [
             per_pixel(here(halves * there.embedding))  # (2,S,S) of w⁺ and w⁻
             for here, there in zip(photos, reversed(photos), strict=True)
         ]
         maps = torch.stack([plus - minus for plus, minus in gradients]).cpu().numpy()
-        details = {"threshold": threshold, "channels": int(agree.sum())}
+        details = {"threshold": bar, "channels": int(agree.sum())}
         yield Values(maps, passes=6, details=details)

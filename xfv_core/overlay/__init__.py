@@ -2,8 +2,7 @@
 
 from xfv_core.overlay.colours import blend, shared_scale
 from xfv_core.overlay.figure import (
-    GREEN_WORDS,
-    PINK_WORDS,
+    ENDS,
     encode,
     legend,
     legend_colours,
@@ -13,8 +12,7 @@ from xfv_core.overlay.figure import (
 from xfv_core.overlay.placement import overlay_crop, overlay_photo
 
 __all__ = [
-    "GREEN_WORDS",
-    "PINK_WORDS",
+    "ENDS",
     "blend",
     "encode",
     "legend",

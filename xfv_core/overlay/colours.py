@@ -1,10 +1,13 @@
-"""Signed maps as colours over photos: values in, pixels out, the photo's lightness kept.
+"""Signed maps as colours over photos: values in, pixels out, the photo's lightness kept where it
+can carry a colour.
 
 The blend follows xFace (Knoche et al., arXiv 2211.13735): hue and saturation come from the map's
 colour, lightness from the photo, neutral turns grey.  The paper does it in HSL, where a green and
 a pink of equal "lightness" differ twofold in brightness; here lightness is luminance in linear
 light (hence CIE L*), which a blend keeps exactly, and hue and saturation are those of OKLab, whose
-ratio chroma / L does not change when light is dimmed.
+ratio chroma / L does not change when light is dimmed.  Black and white have no room for any colour,
+so there a strong value would vanish: near them lightness is drawn inwards, by as much as the value
+is strong.
 
 The colours are those of PiYG (ColorBrewer by Cynthia Brewer, colorbrewer.org) with two changes.
 PiYG tells pink from its neutral by darkness too; at the photo's lightness its pink (hue 350, the
@@ -41,6 +44,8 @@ _LAB = np.array(  # cube roots of cone responses -> L, a, b
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
+_DARK, _BRIGHT = 0.1, 0.5  # luminance (L* 38 and 76) within which a photo's lightness is kept
+_LIFT = 0.8  # of the way there, at the full colour; the rest keeps what the photo shows apart
 _SHADES = 512  # steps of the colour map from neutral to either end
 _LEVELS = 16383  # steps of linear light; fine enough to give every 8-bit level back unchanged
 _BLOCK = 40_000  # pixels blended at a time: what the processor's cache holds
@@ -107,8 +112,9 @@ def blend(
 
     ``scale`` > 0 is the magnitude of the full colour; larger values are clipped to it.
     ``strength`` in [0,1], one number or (H,W): 0 gives the photo back bit for bit, 1 keeps only
-    its lightness.  Saturation is proportional to the value, within what sRGB can show at the
-    pixel's lightness.  Returns uint8 (H,W,3).
+    its lightness, which is drawn away from black and white where the value is strong.  Saturation
+    is proportional to the value, within what sRGB can show at that lightness.  Returns uint8
+    (H,W,3).
     """
     pixels = photo.reshape(-1, 3)
     flat = values.reshape(-1)
@@ -127,11 +133,13 @@ def _blend_block(
     strength: NDArray[np.float32],
     out: NDArray[np.uint8],
 ) -> None:
-    """Pixels (N,3) into ``out``: mix(light, grey of equal luminance + tint of luminance zero)."""
+    """Pixels (N,3) into ``out``: mix(light, grey + tint of luminance zero)."""
     shade = values * np.float32((_SHADES - 1) / scale) + np.float32(_SHADES - 0.5)
     shade = np.clip(shade, 0, 2 * _SHADES - 2).astype(np.intp)
     light = [_TO_LIGHT[pixels[:, c]] for c in range(3)]
     grey = sum(weight * band for weight, band in zip(_WEIGHTS, light, strict=True))
+    strong = np.minimum(np.abs(values) * np.float32(_LIFT / scale), np.float32(_LIFT))
+    grey = grey + strong * (np.clip(grey, _DARK, _BRIGHT) - grey)
     headroom = np.minimum(grey, (1 - grey) * _FADES[shade])  # keeps every channel in [0,1]
     rest = 1 - strength
     for c, band in enumerate(light):

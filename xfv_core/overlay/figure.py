@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from xfv_core.explain.views import View
 from xfv_core.overlay.colours import blend
 
-PINK_WORDS, GREEN_WORDS = "makes them different", "makes them alike"
+ENDS: dict[View, tuple[str, str]] = {  # of the bar: pink and green
+    "evidence": ("less alike than at the bar", "more alike than at the bar"),
+    "raw": ("makes them different", "makes them alike"),
+}
 _BAR_GREY = 139  # L* 58: there pink and green both reach their full saturation
 _INK = {False: (0x1F, 0x23, 0x28), True: (0xE8, 0xEA, 0xED)}  # by dark: text
 _PAPER = {False: (0xFF, 0xFF, 0xFF), True: (0x16, 0x18, 0x1D)}  # by dark: background
@@ -24,16 +28,22 @@ _GLYPHS = frozenset(map(chr, range(32, 127))) | frozenset("©«°±´·»‘’�
 
 
 def legend(
-    scale: float, unit: str, width: int = 480, height: int = 72, dark: bool = False
+    scale: float,
+    unit: str,
+    width: int = 480,
+    height: int = 72,
+    dark: bool = False,
+    view: View = "evidence",
 ) -> NDArray[np.uint8]:
     """The colour bar with its ends in numbers and words: uint8 (height,width,4), transparent.
 
     The bar shows the colours as they look over mid-grey, zero in the middle; ``unit`` stands
-    below.  ``dark`` makes the text light, for a dark background.
+    below.  ``dark`` makes the text light, for a dark background; ``view``: what zero is, a pair at
+    the bar ("evidence") or no effect ("raw").
     """
     rows = height / (3 if unit else 2)
     bar_height = max(round(0.62 * rows), 1)
-    left, zero, right = _labels(scale)
+    left, zero, right = _labels(scale, view)
     font = _fitting_font(
         rows * 0.66, width, f"{left}   {zero}   {left}", f"{right}   {zero}   {right}", unit
     )
@@ -67,6 +77,7 @@ def side_by_side(
     caption: str = "",
     titles: tuple[str, str] = ("First photo", "Second photo"),
     dark: bool = False,
+    view: View = "evidence",
 ) -> NDArray[np.uint8]:
     """One picture to save: two overlays (H,W,3) at equal height, legend and caption below.
 
@@ -82,7 +93,7 @@ def side_by_side(
         for paragraph in caption.splitlines()
         for line in _wrapped(_printable(paragraph), font, inner)
     ]
-    bar = Image.fromarray(legend(scale, unit, min(inner, 36 * text), 5 * text, dark))
+    bar = Image.fromarray(legend(scale, unit, min(inner, 36 * text), 5 * text, dark, view))
 
     step, margin = round(1.5 * text), 2 * text
     top = margin + step
@@ -117,9 +128,9 @@ def encode(image: NDArray[np.uint8], format: Literal["png", "jpeg", "webp"] = "p
     return buffer.getvalue()
 
 
-def _labels(scale: float) -> tuple[str, str, str]:
-    end = two_figures(scale)
-    return f"-{end}  {PINK_WORDS}", "0", f"{GREEN_WORDS}  +{end}"
+def _labels(scale: float, view: View) -> tuple[str, str, str]:
+    end, (pink, green) = two_figures(scale), ENDS[view]
+    return f"-{end}  {pink}", "0", f"{green}  +{end}"
 
 
 def two_figures(value: float) -> str:

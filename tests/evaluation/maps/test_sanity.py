@@ -66,7 +66,8 @@ def test_dissimilar_mass_is_the_share_below_zero() -> None:
 
 def test_only_the_methods_of_the_protocol_have_a_limit() -> None:
     methods = ("fggb", "occlusion:fast,mode=2", "occlusion:fast,mode=3", "occlusion:fast", "random")
-    assert [limit(method) for method in methods] == [0.05, 0.05, 0, None, None]
+    assert [limit(method) for method in methods] == [0.05, 0.05, 0.05, None, None]
+    assert limit("occlusion:fast,mode=3,view=raw") == 0
 
 
 def test_a_random_map_ignores_the_weights_and_the_order_of_the_photos() -> None:
@@ -81,13 +82,13 @@ def test_a_random_map_ignores_the_weights_and_the_order_of_the_photos() -> None:
 def test_identical_photos_have_nothing_dissimilar_under_the_same_mask_on_both(
     tmp_path: Path,
 ) -> None:
-    methods = ["occlusion:fast,mode=3", "random"]
+    methods = ["occlusion:fast,mode=3,view=raw", "random"]
     study = Study(
         OneCell(), noise_pairs(tmp_path), tmp_path, methods, threshold=0.3, decide_at=0.5, n=4
     )
     measure_sanity(study, tmp_path / "out")
     found = summarise(tmp_path / "out")
-    occlusion = found["methods"]["occlusion:fast,mode=3"]
+    occlusion = found["methods"]["occlusion:fast,mode=3,view=raw"]
     assert occlusion["identical_most"] == occlusion["identical_limit"] == 0
     assert found["methods"]["random"]["identical_most"] > 0.05
     assert found["n"] == 4

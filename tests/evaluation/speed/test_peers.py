@@ -34,7 +34,9 @@ def test_xface_written_out_gives_the_maps_of_our_paper_preset() -> None:
         return model.embed(x)
 
     plain = plain_xface(embed, photos(112))
-    *_, ours = Occlusion(preset="paper", bfloat16=False)(model, *photos(112), threshold=0.3)
+    *_, ours = Occlusion(preset="paper", view="raw", bfloat16=False)(
+        model, *photos(112), threshold=0.3
+    )
     assert np.allclose(plain.a, ours.a, atol=1e-4) and np.allclose(plain.b, ours.b, atol=1e-4)
     assert sum(seen) == 2 + 2 * 1130
 

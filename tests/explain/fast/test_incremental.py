@@ -214,7 +214,7 @@ def test_the_windows_of_a_grid_are_the_smallest_that_hold_its_masks(
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize(("shape", "edge"), [("square", 0.0), ("circle", 0.0), ("square", 12.0)])
 def test_the_maps_of_a_chain_are_those_of_whole_passes(fill: str, shape: str, edge: float) -> None:
-    method = Occlusion("fast", fill=fill, shape=shape, edge=edge, bfloat16=False)
+    method = Occlusion("fast", view="raw", fill=fill, shape=shape, edge=edge, bfloat16=False)
     (*_, whole), (*_, ours) = (
         method(small_network(6, open_chain=chain), *photos_of(9), threshold=0)
         for chain in (False, True)
@@ -287,7 +287,9 @@ def test_the_tolerance_of_the_maps_moves_them_by_less_than_a_thousandth(sface: F
     faces = (verifier.portrait(EXAMPLES / name, "sface") for name in ("obama.jpg", "obama2.jpg"))
     crops = [face.tensor() for face in faces]
     (*_, exact), (*_, ours) = (
-        Occlusion("fast", bfloat16=False, tolerance=tolerance)(sface, *crops, threshold=0)
+        Occlusion("fast", view="raw", bfloat16=False, tolerance=tolerance)(
+            sface, *crops, threshold=0
+        )
         for tolerance in (0.0, Occlusion.tolerance)
     )
     for x, y in ((exact.a, ours.a), (exact.b, ours.b)):

@@ -42,8 +42,8 @@ PROTOCOL = (
     "untrained weights (1: the map ignores what was learned; pairs with a flat map left out). "
     "Swapped: largest difference of the maps from those of the swapped pair, over their largest "
     "value (0: none). Identical: share of the maps' mass that is dissimilar when the first photo "
-    f"is held against itself; at most {DISSIMILAR:.0%} for FGGB and occlusion mode 2, exactly 0 in "
-    "mode 3."
+    f"is held against itself; at most {DISSIMILAR:.0%} for FGGB and occlusion modes 2 and 3, "
+    "exactly 0 for raw maps of mode 3."
 )
 
 
@@ -140,7 +140,9 @@ def limit(method: str) -> float | None:
     explainer = explainers_by_name([method])[method]
     if isinstance(explainer, FGGB):
         return DISSIMILAR
-    return {2: DISSIMILAR, 3: 0.0}.get(explainer.mode) if isinstance(explainer, Occlusion) else None
+    if not isinstance(explainer, Occlusion) or explainer.mode not in (2, 3):
+        return None
+    return 0.0 if explainer.mode == 3 and explainer.view == "raw" else DISSIMILAR
 
 
 def summarise(out: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import platform
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from statistics import median
@@ -87,7 +87,7 @@ def whole_pass_race(
     model: FaceEmbedder, photos: Tensor, preset: str, rounds: int, more: Sequence[Contender] = ()
 ) -> Iterator[Turn]:
     """Ours against a whole pass of the network for every mask, and ``more``."""
-    method = Occlusion(preset=preset)
+    method = Occlusion(preset=preset, view="raw")
     ours = Contender("ours", lambda: final(method, model, photos, 0.0))
     whole = Contender("a whole pass per mask", lambda: final(method, Opaque(model), photos, 0.0))
     what = f"{model.name}, occlusion {preset}, 2 x {PRESETS[preset].masks} masks"
@@ -147,7 +147,8 @@ def agreement(
         ),
     }
     for preset in presets:
-        method, in_full = Occlusion(preset), Occlusion(preset, bfloat16=False, tolerance=0)
+        method = Occlusion(preset, view="raw")
+        in_full = replace(method, bfloat16=False, tolerance=0)
         runs = ((method, model), (in_full, model), (method, Opaque(model)))
         ours, full, whole = (_both(final(m, net, photos, threshold)) for m, net in runs)
         found[f"occlusion {preset} and its float32, correlation"] = _correlation(ours, full)

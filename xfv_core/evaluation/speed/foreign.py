@@ -35,7 +35,10 @@ from xfv_core.weights.manifest import load_manifest
 
 def occlusion_race(model: FaceEmbedder, photos: Tensor, preset: str, rounds: int) -> Iterator[Turn]:
     """Ours against captum, as it comes and made fast; scaled to as many masks."""
-    share, method = PRESETS[preset].masks / captum_masks(preset), Occlusion(preset=preset)
+    share, method = (
+        PRESETS[preset].masks / captum_masks(preset),
+        Occlusion(preset=preset, view="raw"),
+    )
     ways = ("fp32, one mask at a time", model.embed, 1), ("batched", fast_embed(model), BATCH)
     rivals = [
         Contender(f"captum, {words}", partial(captum_occlusion, embed, photos, preset, n), share)

@@ -110,10 +110,10 @@ def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Turn], dict[str, float
     def run(name: str) -> None:
         last[name] = plain_xface(embeds[name], pair.photos)
 
-    ours = Contender("ours", lambda: pair.maps("occlusion:paper"))
+    ours = Contender("ours", lambda: pair.maps("occlusion:paper,view=raw"))
     rivals = [Contender(f"xFace from the paper, {name}", partial(run, name)) for name in embeds]
     turns = list(race("xFace maps, 2 x 1130 masks", ours, rivals, rounds))
-    mine = pair.maps("occlusion:paper")
+    mine = pair.maps("occlusion:paper,view=raw")
     rhos = {f"ours and xFace from the paper, {name}": agreement(mine, last[name]) for name in last}
     return turns, _known(rhos)
 
