@@ -12,6 +12,7 @@ import gradio as gr
 
 from page.photo import Upload, photo_widget
 from page.server.folder import new_folder
+from page.server.inputs import MaybeNumber
 from page.server.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, in_words, verifier
 from xfv_core import Ask, XfvError
@@ -29,6 +30,8 @@ def verify(
     face_a: int,
     face_b: int,
     request: gr.Request,
+    threshold: float | None = None,
+    prior: float | None = None,
 ) -> dict[str, Any]:
     """Do two photos show the same person? The verdict and its calibrated probability.
 
@@ -39,14 +42,21 @@ def verify(
         point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
         face_a: which face of the first photo, 1 the largest.
         face_b: which face of the second photo.
+        threshold: a similarity from -1 to 1 that decides instead of the rule, or nothing.
+        prior: P(same person) before the photos are seen, between 0 and 1, or nothing.
 
     Returns:
         same (bool), similarity (cosine), threshold, probability_same (at equal odds), confidence
-        (null where rule and probability disagree), notes, all faces found and more.
+        (null where rule and probability disagree), notes, all faces found and more; with a prior
+        also at_prior, the probability there.
     """
     admit(request, "verdict")
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
-    return asdict(verifier.answer(Ask(photos, pick, model or None, point)))
+    verdict = verifier.answer(Ask(photos, pick, model or None, point, threshold))
+    if prior is None:
+        return asdict(verdict)
+    at_prior = {"prior": prior, "probability": verdict.at_prior(prior)}
+    return asdict(verdict) | {"at_prior": at_prior}
 
 
 @in_words
@@ -60,6 +70,7 @@ def explain(
     face_a: int,
     face_b: int,
     request: gr.Request,
+    threshold: float | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
 
@@ -72,6 +83,7 @@ def explain(
         detail: of occlusion maps: fast, standard or paper.
         face_a: which face of the first photo, 1 the largest.
         face_b: which face of the second photo.
+        threshold: a similarity from -1 to 1 that decides instead of the rule, or nothing.
 
     Returns:
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
@@ -80,7 +92,7 @@ def explain(
     options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
     admit_maps(request, method_named(method, "api").having(**options))
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
-    ask = Ask(photos, pick, model or None, point, None, method, options)
+    ask = Ask(photos, pick, model or None, point, threshold, method, options)
     *_, found = verifier.reasons(ask)
     picture = new_folder() / "maps.png"
     picture.write_bytes(found.figure("png"))
@@ -124,10 +136,12 @@ def api() -> None:
         method, point = gr.Textbox("occlusion", label="method"), gr.Textbox("balanced", label="at")
         detail = gr.Textbox(Occlusion.preset, label="detail")
         faces = [gr.Number(1, precision=0, label=f"face_{side}") for side in "ab"]
+        threshold, prior = (MaybeNumber(None, label=name) for name in ("threshold", "prior"))
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
     verdicts, maps = {**VERDICTS, **public}, {**MAPS, **public}
-    for_maps = [*photos, method, model, point, detail, *faces]
-    ask.click(verify, [*photos, model, point, *faces], said, api_name="verify", **verdicts)
+    for_maps = [*photos, method, model, point, detail, *faces, threshold]
+    for_verdict = [*photos, model, point, *faces, threshold, prior]
+    ask.click(verify, for_verdict, said, api_name="verify", **verdicts)
     ask.click(explain, for_maps, [said, picture], api_name="explain", **maps)
     ask.click(models, None, said, api_name="models", **verdicts)
