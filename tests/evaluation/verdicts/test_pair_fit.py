@@ -103,6 +103,13 @@ def test_every_degradation_keeps_the_crops_shape_and_is_repeatable():
     assert {setting.kind for setting in (*SETTINGS, *UNSEEN)} == set(KINDS)
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_crop_that_goes_on_below_is_degraded_over_its_whole_length(kind):
+    crop = np.random.default_rng(0).integers(0, 255, (1, 120, 112, 3), dtype=np.uint8)
+    strength = next(s for s in (*SETTINGS, *UNSEEN) if s.kind == kind)
+    assert degraded(crop, [strength], 0).shape == crop.shape
+
+
 def test_pairs_are_of_two_photos_and_as_labelled():
     who = np.array([0, 0, 0, 1, 1, 2])
     ids = np.arange(6)

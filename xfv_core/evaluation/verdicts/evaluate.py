@@ -18,6 +18,7 @@ from xfv_core.evaluation.verdicts.calibration import ALIGNED, SERVED, CropPhoto,
 from xfv_core.evaluation.verdicts.measured import (
     Look,
     aligned,
+    judged,
     measure_columns,
     measure_pairs,
     report,
@@ -33,7 +34,7 @@ class _Found(NamedTuple):
 
     Where the model is calibrated also P(same), verdicts, what decides them, the threshold on that
     (None where every pair has a bar of its own and the score is the ln LR beyond it), and columns
-    of measures.
+    of measures; ``alone``: how the curve does that takes none.
     """
 
     similarities: Floats
@@ -44,6 +45,7 @@ class _Found(NamedTuple):
     scores: Floats | None = None
     threshold: float | None = None
     columns: Mapping[str, Sequence[str]] = {}
+    alone: Mapping[str, Any] = {}
 
 
 def evaluate_model(
@@ -64,7 +66,8 @@ def evaluate_model(
 
     With a calibration also ``probability``, ``fmr`` and ``fnmr`` of the balanced rule, Tippett and
     DET curves and ``slices`` by deciles of each measure and by the set's other columns. Measures
-    count where there is a ``cohort`` and, for whole photos, a ``look`` that cuts them.
+    count where there is a ``cohort`` and, for whole photos, a ``look`` that cuts them; ``alone`` is
+    then how the curve does that takes none.
     Pairs with a photo in which no face was found are left out and those photos named in ``lost``.
     For a model whose similarity is a sum, aligned crops also give ``additivity_error``.
     """
@@ -87,9 +90,9 @@ def evaluate_model(
     low, high = table["accuracy_interval"]
     if found.p is not None and found.same is not None and found.scores is not None:
         kept = {name: np.array(v)[found.kept].tolist() for name, v in pairs.columns.items()}
-        table |= {"rule": RULE, "measures": bool(found.columns)}
-        judged = report(found.p, found.same, found.scores, y, {**found.columns, **kept})
-        table |= {key: value for key, value in judged.items() if key not in table}
+        table |= {"rule": RULE, "measures": bool(found.columns), "alone": found.alone}
+        whole = report(found.p, found.same, found.scores, y, {**found.columns, **kept})
+        table |= {key: value for key, value in whole.items() if key not in table}
     return table | {
         "model": model.name,
         "pairs": pairs.name,
@@ -155,4 +158,6 @@ def _with_measures(
     same = s >= curve.thresholds(bars, RULE)
     scores = bars.slope * (s - bars.upper)
     p = curve.probabilities(s, bars)
-    return _Found(s, found.kept, found.lost, p, same, scores, None, measure_columns(found))
+    plain = calibration.probabilities(s), s >= calibration.point(RULE).threshold
+    alone = judged(*plain, found.labels)
+    return _Found(s, found.kept, found.lost, p, same, scores, None, measure_columns(found), alone)
