@@ -171,7 +171,7 @@ def _summary(table: dict[str, Any]) -> dict[str, Any]:
     """What results/models keeps of an evaluation."""
     kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
             "additivity_error", "rule", "measures", "probability", "fmr", "fmr_interval", "fnmr",
-            "fnmr_interval")  # fmt: skip
+            "fnmr_interval", "alone")  # fmt: skip
     row = {key: table[key] for key in kept if key in table}
     return {**row, "lost": len(table["lost"]), "folds": len(table["fold_thresholds"])}
 
