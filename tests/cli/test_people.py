@@ -41,7 +41,7 @@ def written(data: Path, *options: str) -> list[dict[str, str]]:
     command = ["people-pairs", "--data", str(data), "--out", str(out), *options]
     result = runner.invoke(app, command)
     assert result.exit_code == 0, result.output
-    with (out / "pairs.csv").open(newline="") as file:
+    with (out / "people.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -242,6 +242,7 @@ def groups(
 ) -> None:
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
     from xfv_core.evaluation.verdicts import groups as by_group
+    from xfv_core.evaluation.verdicts.photos import SQUARE_BELOW
     from xfv_core.weights.figures import keep_figures
 
     verifier = verifier_of(manifest)
@@ -252,8 +253,9 @@ def groups(
     points = {name: calibration.point(name).threshold for name in rules}
     cohort, curve = verifier.cohort(model), calibration.conditional
     judge = by_group.by_curve(curve, rules) if curve and cohort else by_group.by_thresholds(points)
+    below = SQUARE_BELOW if verifier.manifest.card(model).input.crop == "square" else 0
     cells = by_group.measure_groups(
-        verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort
+        verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort, below=below
     )
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": cells}  # fmt: skip

@@ -25,7 +25,7 @@ app = typer.Typer()
 @app.command()
 def people_pairs(
     data: Annotated[Path, typer.Option(help="Folder with faces_train.csv and its shards.")],
-    out: Annotated[Path, typer.Option(help="Folder for their crops and pairs.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder for their crops and people.csv.")],
     who: Annotated[str, typer.Option(help="8:7 is label mod 8 = 7, kept out everywhere.")] = "8:7",
     n: Annotated[int, typer.Option("--n", help="Genuine pairs, and as many impostors.")] = 2000,
     below: Annotated[int, typer.Option(help="px that crops go on below; 8 for ECNet.")] = 0,

@@ -86,8 +86,10 @@ class ResearchPhotos:
 def write_pairs(
     research: ResearchPhotos, who: tuple[int, Sequence[int]], folder: Path, n: int, seed: int
 ) -> int:
-    """Crops of these people as PNG, and ``pairs.csv`` with at most ``n`` genuine and ``n`` impostor
-    pairs and the sets of either photo; how many pairs there are."""
+    """Crops of these people as PNG and ``people.csv``; how many pairs there are.
+
+    At most ``n`` genuine and ``n`` impostor ones, with the sets of their photos.
+    """
     rows = np.flatnonzero(research.people(*who))
     if not len(rows):
         raise ResearchError(f"{research.folder} has no photo of these people.")
@@ -96,7 +98,7 @@ def write_pairs(
         Image.fromarray(crop).save(folder / f"{row}.png")
     labels = research.labels[rows]
     pairs = draw_pairs(labels, labels, n, np.random.default_rng(seed), rows, rows)
-    with (folder / "pairs.csv").open("w", newline="") as file:
+    with (folder / "people.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path_a", "path_b", "label", "sets"])
         for a, b, label in zip(rows[pairs.a], rows[pairs.b], pairs.labels, strict=True):
