@@ -39,7 +39,7 @@ def cllr_min(p: Floats, labels: Labels) -> float:
     mass = np.bincount(tied, weight)
     genuine = np.bincount(tied, weight * labels)
     best = isotonic_regression(genuine / mass, weights=mass).x
-    return cllr(np.clip(best[tied], 0, 1), labels)
+    return max(0.0, cllr(np.clip(best[tied], 0, 1), labels))
 
 
 @dataclass(frozen=True)

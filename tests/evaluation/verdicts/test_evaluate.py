@@ -16,6 +16,7 @@ from xfv_core.confidence import fit
 from xfv_core.confidence.cohort import Cohort
 from xfv_core.confidence.conditional import Gap, PairCurve, PairRule, Term
 from xfv_core.evaluation.data.pairs import read_pairs
+from xfv_core.evaluation.report.models import probability
 from xfv_core.evaluation.report.plots import draw, likelihood
 from xfv_core.evaluation.verdicts.evaluate import evaluate_model
 from xfv_core.evaluation.verdicts.measured import aligned
@@ -105,6 +106,13 @@ def test_tippett_and_det_are_drawn(table, tmp_path):
     draw({"likelihood": likelihood(table)}, tmp_path)
     picture = (tmp_path / "likelihood.svg").read_text()
     assert all(words in picture for words in ("Tippett: ", "DET: ", "lowest FMR", "log10 LR"))
+
+
+def test_the_report_has_a_row_of_the_similarity_alone_and_one_with_measures(table):
+    *_, alone, measured = probability([{**table, "measurement": "evaluate"}]).splitlines()
+    assert alone.startswith("| mean-colour, pairs.csv, aligned, similarity alone | 80 |")
+    assert measured.startswith("| mean-colour, pairs.csv, aligned, with measures | 80 | 100.00 (")
+    assert alone.split("|")[7:] != measured.split("|")[7:]
 
 
 def test_the_table_is_json(table):

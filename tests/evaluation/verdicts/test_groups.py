@@ -77,6 +77,16 @@ def test_cells_get_their_own_rates(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert {(cell["photos"], cell["pairs"]) for cell in found} == {(8, 28), (4, 6)}
 
 
+def test_a_crop_that_lies_below_the_template_sees_what_is_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", 4)
+    judge = by_thresholds({"any": 0.01})  # red and green have nothing in common
+    found = [measure_groups(Colour(), folder, judge, below=below) for below in (0, 12)]
+    men = [next(c for c in cells if c["name"] == "blue, male")["fmr"]["any"] for cells in found]
+    assert men == [pytest.approx(2 / 6), 1.0]  # but for the white edge, further down
+
+
 def test_the_interval_holds_the_rate_and_shrinks_with_more_photos() -> None:
     rng = np.random.default_rng(0)
 
