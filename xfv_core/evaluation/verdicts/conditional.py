@@ -29,7 +29,14 @@ from xfv_core.evaluation.verdicts.cohorts import build_cohort
 from xfv_core.evaluation.verdicts.pair_blocks import Pairs, alike_pairs, block, draw_pairs
 from xfv_core.evaluation.verdicts.pair_fit import Block, fit_gap, fit_pair_curve
 from xfv_core.evaluation.verdicts.pair_rules import rules_for, with_rates
-from xfv_core.evaluation.verdicts.photos import CHUNK, SIDE, Photos, measure_photos, raw_rows
+from xfv_core.evaluation.verdicts.photos import (
+    CHUNK,
+    SIDE,
+    SQUARE_BELOW,
+    Photos,
+    measure_photos,
+    raw_rows,
+)
 from xfv_core.evaluation.verdicts.research import ResearchPhotos
 from xfv_core.faces import NoFaceError
 from xfv_core.models.base import FaceEmbedder, HasRaw
@@ -133,7 +140,9 @@ def calibrate_pairs(
         blocks += _hard_blocks(measured, research, people, rng)
     hard = [block for block in blocks if block.name == "hard"]
     ordinary = Table.joined([b.a for b in hard]) if hard else plain.table
-    curve = fit_pair_curve(blocks, plain.table, ordinary, _protocol(blocks, people))
+    curve = fit_pair_curve(
+        blocks, plain.table, ordinary, _protocol(blocks, people, served=seen is not None)
+    )
     curve = replace(curve, gap=fit_gap(curve, blocks))
     curve = replace(curve, rules=rules_for(curve, blocks[0], "LFW"))
     if held is not None:
@@ -244,7 +253,7 @@ def _some_of_each(
     return np.concatenate(drawn)
 
 
-def _protocol(blocks: Sequence[Block], people: People | None) -> str:
+def _protocol(blocks: Sequence[Block], people: People | None, *, served: bool) -> str:
     counts = "; ".join(
         f"{block.name}: {int(block.labels.sum())} genuine, {int((~block.labels).sum())} impostor"
         for block in blocks
@@ -254,4 +263,5 @@ def _protocol(blocks: Sequence[Block], people: People | None) -> str:
         if people is None
         else f"hard pairs of people with label mod {people.every} in {list(people.left)}"
     )
-    return f"both classes weigh the same in every block; {counts}; {who}"
+    crops = f"the detector's squares, else {SQUARE_BELOW} px below the template; " if served else ""
+    return f"{crops}both classes weigh the same in every block; {counts}; {who}"
