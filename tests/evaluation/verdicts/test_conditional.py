@@ -1,4 +1,4 @@
-"""What a conditional calibration looks at: crops on the template, or as a network is served them."""
+"""What a conditional calibration looks at: crops on the template, or what networks are served."""
 
 from __future__ import annotations
 
