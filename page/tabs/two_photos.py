@@ -32,6 +32,7 @@ from page.tabs.pair import (
     example,
     save,
 )  # fmt: skip
+from page.tabs.references import more_references
 from page.widgets import MAPS, SILENT, VERDICTS, methods
 from xfv_core.explain import Method
 
@@ -107,6 +108,7 @@ def two_photos(page: gr.Blocks) -> None:
     photos = (photo_a, photo_b)
     controls = Controls(key, photos, picks, model, rule, threshold, method, widgets, prior)
     pair = Pair(controls, asked, shown)
+    more_references(controls)
     views = Views(says, (choice_a, choice_b), (view_a, view_b), of, said, every)
     mark_what_is_out_of_date(controls)
     explaining = explain_when_asked(pair, views)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from tests.launch import run_processes
-from tests.lists.colours import NAME, colours_verifier, small_photos, write_list
+from tests.lists.colours import NAME, colours_verifier, write_list
 from xfv_core import Verifier, verify_many
 from xfv_core.faces import FaceDetector
 from xfv_core.lists import ListError, Run, finish, read_list, work_through
@@ -28,18 +31,6 @@ ROWS = [
 
 class StoppedError(Exception):
     """As if the process had been killed."""
-
-
-@pytest.fixture(scope="module")
-def verifier() -> Verifier:
-    return colours_verifier()
-
-
-@pytest.fixture(scope="module")
-def photos(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    small_photos(examples, folder)
-    return folder
 
 
 @pytest.fixture
@@ -250,3 +241,27 @@ def test_two_processes_write_what_one_writes(photos: Path, tmp_path: Path) -> No
                    "--out", str(out)]  # fmt: skip
         assert run_processes(count, program) == 0
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_process_that_is_killed_leaves_what_the_same_command_goes_on_with(
+    photos: Path, tmp_path: Path
+) -> None:
+    pairs = write_list(tmp_path / "in.csv", ROWS * 1000)
+
+    def command(out: Path) -> list[str]:
+        return [sys.executable, "-m", "xfv_core", "verify", "--pairs", str(pairs), "--images",
+                str(photos), "--out", str(out), "--model", "ecnet"]  # fmt: skip
+
+    whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    part = Run(read_list(pairs, photos), killed, model="ecnet").part(0)
+    with subprocess.Popen(
+        command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while not (part.exists() and part.stat().st_size > 300):  # some rows
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.001)
+        process.kill()
+    assert part.exists() and not killed.exists()
+    subprocess.run(command(killed), check=True, capture_output=True)
+    assert killed.read_bytes() == whole.read_bytes()

@@ -12,12 +12,12 @@ from scipy.stats import norm
 
 from xfv_core.confidence import Calibration
 from xfv_core.evaluation.maps.patch_lfw import SHARES
+from xfv_core.evaluation.report.results import Result
 from xfv_core.explain.fidelity import RATIOS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Result = Mapping[str, Any]
 Panel = tuple[str, Callable[["Axes"], None]]  # its title, and what draws it
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4, 0.6)
 CHANCE: dict[str, Any] = {"color": "0.5", "linestyle": "--"}
