@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
@@ -61,8 +62,9 @@ def _answers(
     admit(request, "maps", cost=len(given))
     ask = controls.of_pair(values)
     model = ask.model or verifier.manifest.default
-    found = verify_references(verifier, given, other, model=model, operating_point=ask.rule)
+    how: dict[str, Any] = {"model": model, "operating_point": ask.rule, "threshold": ask.threshold}
+    found = verify_references(verifier, given, other, **how)
     faces = [verifier.portrait(photo, model) for photo in given]
     yield references(found, faces, key)
-    maps = explain_references(verifier, given, other, model=model, operating_point=ask.rule)
+    maps = explain_references(verifier, given, other, **how)
     yield references(found, faces, key, maps)
