@@ -12,6 +12,7 @@ import gradio as gr
 
 from page.photo import Upload, photo_widget
 from page.server.folder import new_folder
+from page.server.inputs import MaybeNumber
 from page.server.limits import admit, admit_maps
 from page.widgets import MAPS, VERDICTS, in_words, verifier
 from xfv_core import Ask, XfvError
@@ -29,6 +30,8 @@ def verify(
     face_a: int,
     face_b: int,
     request: gr.Request,
+    threshold: float | None = None,
+    prior: float | None = None,
 ) -> dict[str, Any]:
     """Do two photos show the same person? The verdict and its calibrated probability.
 
@@ -39,14 +42,21 @@ def verify(
         point: the rule: balanced, best_accuracy, eer, fmr_1e-2 or fmr_1e-3.
         face_a: which face of the first photo, 1 the largest.
         face_b: which face of the second photo.
+        threshold: a similarity from -1 to 1 that decides instead of the rule, or nothing.
+        prior: P(same person) before the photos are seen, between 0 and 1, or nothing.
 
     Returns:
         same (bool), similarity (cosine), threshold, probability_same (at equal odds), confidence
-        (null where rule and probability disagree), notes, all faces found and more.
+        (null where rule and probability disagree), notes, all faces found and more; with a prior
+        also at_prior, the probability there.
     """
     admit(request, "verdict")
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
-    return asdict(verifier.answer(Ask(photos, pick, model or None, point)))
+    verdict = verifier.answer(Ask(photos, pick, model or None, point, threshold))
+    if prior is None:
+        return asdict(verdict)
+    at_prior = {"prior": prior, "probability": verdict.at_prior(prior)}
+    return asdict(verdict) | {"at_prior": at_prior}
 
 
 @in_words
@@ -61,6 +71,7 @@ def explain(
     face_b: int,
     view: str,
     request: gr.Request,
+    threshold: float | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
 
@@ -74,6 +85,7 @@ def explain(
         face_a: which face of the first photo, 1 the largest.
         face_b: which face of the second photo.
         view: evidence, whose zero is a pair at the threshold, or raw, whose zero is no effect.
+        threshold: a similarity from -1 to 1 that decides instead of the rule, or nothing.
 
     Returns:
         The verdict, a sentence, the share of the effect by region of the face, the fidelity of the
@@ -86,7 +98,7 @@ def explain(
         options["view"] = view  # others have but one
     admit_maps(request, asked.having(**options))
     photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
-    ask = Ask(photos, pick, model or None, point, None, method, options)
+    ask = Ask(photos, pick, model or None, point, threshold, method, options)
     *_, found = verifier.reasons(ask)
     picture = new_folder() / "maps.png"
     picture.write_bytes(found.figure("png"))
@@ -131,10 +143,12 @@ def api() -> None:
         detail = gr.Textbox(Occlusion.preset, label="detail")
         view = gr.Textbox(Occlusion.view, label="view")
         faces = [gr.Number(1, precision=0, label=f"face_{side}") for side in "ab"]
+        threshold, prior = (MaybeNumber(None, label=name) for name in ("threshold", "prior"))
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
     verdicts, maps = {**VERDICTS, **public}, {**MAPS, **public}
-    for_maps = [*photos, method, model, point, detail, *faces, view]
-    ask.click(verify, [*photos, model, point, *faces], said, api_name="verify", **verdicts)
+    for_maps = [*photos, method, model, point, detail, *faces, view, threshold]
+    for_verdict = [*photos, model, point, *faces, threshold, prior]
+    ask.click(verify, for_verdict, said, api_name="verify", **verdicts)
     ask.click(explain, for_maps, [said, picture], api_name="explain", **maps)
     ask.click(models, None, said, api_name="models", **verdicts)

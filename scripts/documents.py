@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import typer
 
 from xfv_core.cli import app
+from xfv_core.confidence.measures import MEASURES
 from xfv_core.weights.manifest import load_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,6 +142,54 @@ def rules() -> str:
     return _table(["set", "rule", "false matches, %", "false non-matches, %"], sorted(rows))
 
 
+def held_out() -> str:
+    """The probability before and after, of every evaluation that takes measures."""
+    rows = [
+        [found["model"], found["pairs"], *map(" → ".join, _before_and_after(found))]
+        for found in _evaluations()
+    ]
+    head = ["network", "pairs", "FMR, %", "FNMR, %", "ECE, %", "C_llr, bits",
+            "above 99 %: share of pairs, of those right, %"]  # fmt: skip
+    return _table(head, rows)
+
+
+def _before_and_after(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    alone = found["alone"]
+    for kind in ("fmr", "fnmr"):
+        yield f"{100 * alone[kind]:.1f}", _share(found[kind], found[f"{kind}_interval"])
+    before, after = alone["probability"], found["probability"]
+    chance = f"(by chance up to {100 * after['ece_band'][1]:.2f})"
+    yield f"{100 * before['ece']:.2f}", f"{100 * after['ece']:.2f} {chance}"
+    yield f"{before['cllr']:.3f}", f"{after['cllr']:.3f}"
+    yield _sure(before), _sure(after)
+
+
+def _evaluations() -> list[dict[str, Any]]:
+    files = sorted((ROOT / "results").glob("*.json"))
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return [found for found in results if found.get("alone")]
+
+
+def _sure(found: Mapping[str, Any]) -> str:
+    sure = found["above_99"]
+    return f"{100 * sure['share']:.0f}, {100 * sure['right']:.2f}" if sure["n"] else "0"
+
+
+def misses() -> str:
+    """FNMR and FMR of people held out, by tenths of the poorer photo's norm and typicality."""
+    found = [each for each in _evaluations() if each["pairs"] == "people.csv"]
+    rows = []
+    for each in found:
+        for measure in ("norm", "typicality"):
+            for tenth, (span, judged) in enumerate(each["slices"][measure].items(), start=1):
+                errors = [
+                    _share(judged[kind], judged[f"{kind}_interval"]) for kind in ("fnmr", "fmr")
+                ]
+                rows.append([each["model"], MEASURES[measure].title, str(tenth), span, *errors])
+    head = ["network", "measure", "tenth", "from, to", "false non-matches, %", "false matches, %"]
+    return _table(head, rows)
+
+
 def _share(rate: float | None, interval: Sequence[float] | None) -> str:
     if rate is None or interval is None:
         return "not measured"
@@ -172,7 +222,18 @@ def _module_says(name: str) -> str:
 
 MAKERS = {
     each.__name__: each
-    for each in (options, names, verifier, verdict, endpoints, groups, rules, layers)
+    for each in (
+        options,
+        names,
+        verifier,
+        verdict,
+        endpoints,
+        groups,
+        rules,
+        held_out,
+        misses,
+        layers,
+    )
 }
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
-from xfv_core import Verifier
+from xfv_core import Verifier, XfvError
 from xfv_core.weights.manifest import load_manifest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -46,8 +46,19 @@ def test_the_likelihood_ratio_stays_within_its_bound(verdict):
 def test_a_prior_moves_the_probability_and_even_odds_do_not(verdict):
     assert verdict.at_prior(0.5) == pytest.approx(verdict.probability_same)
     assert verdict.at_prior(0.001) < verdict.probability_same
-    with pytest.raises(ValueError):
-        verdict.at_prior(1)
+
+
+@pytest.mark.parametrize("prior", [0, 1, -0.1, float("nan"), float("inf")])
+def test_a_prior_that_is_none_is_refused_in_words(verdict, prior):
+    with pytest.raises(XfvError, match="A prior lies between 0 and 1"):
+        verdict.at_prior(prior)
+
+
+@pytest.mark.parametrize("threshold", [1.01, -2, float("nan"), float("inf"), float("-inf")])
+def test_a_threshold_that_no_similarity_can_be_is_refused_in_words(verifier, threshold):
+    photos = EXAMPLES / "obama.jpg", EXAMPLES / "obama2.jpg"
+    with pytest.raises(XfvError, match="A threshold is a similarity from -1 to 1"):
+        verifier.verify(*photos, threshold=threshold)
 
 
 @pytest.mark.parametrize("share", [0.04, 0.06, 0.08, 0.1])
@@ -64,6 +75,17 @@ def test_ones_own_threshold_decides_instead(verifier):
     found = verifier.verify(a, b, threshold=0.99)
     assert (found.same, found.answer, found.operating_point) == (False, "different", "own")
     assert found.threshold == 0.99
+
+
+@pytest.mark.parametrize(("threshold", "answer"), [(0.99, "Different people"), (-0.5, "Same")])
+def test_a_verdict_against_the_number_names_the_threshold_as_ones_own(verifier, threshold, answer):
+    second = "obama2.jpg" if threshold > 0 else "biden.jpg"
+    found = verifier.verify(EXAMPLES / "obama.jpg", EXAMPLES / second, threshold=threshold)
+    assert found.words.startswith(answer) and found.confidence is None
+    assert f"by your own threshold of {threshold:.2f}, though P(same person) is" in found.certainty
+    assert f"your own threshold {threshold:.3f}" in found.sentence
+    assert "sure" not in found.sentence
+    assert found.bar_words.startswith("Your own threshold stays where it is")
 
 
 def test_without_a_cohort_a_network_judges_by_the_similarity_alone():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from xfv_core.confidence import Calibration, decide_at
+from xfv_core.confidence import Calibration, CalibrationError, decide_at
 from xfv_core.confidence.measures import Measures
 from xfv_core.confidence.verdicts import PairDecision, decide_pair, likelihood_ratio
-from xfv_core.results import Noted, Verdict
+from xfv_core.results import OWN, Noted, Verdict
 from xfv_core.weights.manifest import ModelCard
 
-OWN = "own"  # the name of an operating point that the caller's own threshold makes
 Seen = tuple[Measures, Measures]
 
 
@@ -35,8 +34,11 @@ def verdict_on(
     """The verdict that a similarity (cosine) of two faces amounts to.
 
     ``threshold``: one's own instead of the rule's. ``seen``: measures of both photos, which the
-    probability takes into account where the network's calibration does.
+    probability takes into account where the network's calibration does. CalibrationError for a
+    threshold that no similarity can be.
     """
+    if threshold is not None and not -1 <= threshold <= 1:  # nor is one that is no number
+        raise CalibrationError(f"A threshold is a similarity from -1 to 1, not {threshold}.")
     notes = [
         f"{side} photo: {note}"
         for side, portrait in zip(("First", "Second"), pair, strict=True)

@@ -34,14 +34,23 @@ LIMITS = (
 
 
 def record(
-    verdict: Verdict, pair: Pair, card: ModelCard, files: Sequence[bytes], version: str
+    verdict: Verdict,
+    pair: Pair,
+    card: ModelCard,
+    files: Sequence[bytes],
+    version: str,
+    prior: float = 0.5,
 ) -> dict[str, Any]:
-    """``files``: the two photos as they were handed in. JSON takes what comes back."""
+    """``files``: the two photos as they were handed in; ``prior``: the reader's own, in (0,1).
+
+    JSON takes what comes back.
+    """
     return {
         "propositions": list(PROPOSITIONS),
         "population": _population(card),
         "verdict": asdict(verdict),
-        "probability_at_priors": {str(p): verdict.at_prior(p) for p in PRIORS},
+        "prior": prior,
+        "probability_at_priors": {str(p): verdict.at_prior(p) for p in _priors(prior)},
         "photos": [
             _photo(portrait, file, verdict, side)
             for side, (portrait, file) in enumerate(zip(pair, files, strict=True))
@@ -65,6 +74,10 @@ def record(
         },
         "limits": list(LIMITS),
     }
+
+
+def _priors(own: float) -> list[float]:
+    return sorted({*PRIORS, own}, reverse=True)
 
 
 def _population(card: ModelCard) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from xfv_core.confidence.curves import CalibrationError
 from xfv_core.confidence.measures import Measures
 from xfv_core.confidence.scores import at_prior
 from xfv_core.confidence.verdicts import Answer, Move
@@ -26,6 +27,8 @@ from xfv_core.overlay.words import describe
 
 CROP_SHOWN = 336  # px; three times what SFace sees, cut from the photo again, not blown up
 PHOTO_SHOWN = 800  # px on the long side
+
+OWN = "own"  # the name of an operating point that the caller's own threshold makes
 
 Side = Literal["a", "b"]
 Surface = Literal["crop", "photo"]
@@ -169,8 +172,13 @@ class Verdict:
         if self.answer == "cannot tell":
             return f"P(same person) is {percent(self.probability_same)}"
         if self.confidence is None:
-            return f"by this rule, though P(same person) is {percent(self.probability_same)}"
+            return f"by {self._rule}, though P(same person) is {percent(self.probability_same)}"
         return f"{percent(self.confidence)} sure"
+
+    @property
+    def _rule(self) -> str:
+        own = f"your own threshold of {self.threshold:.2f}"
+        return own if self.operating_point == OWN else f"the rule {self.operating_point}"
 
     @property
     def bar_words(self) -> str:
@@ -180,12 +188,20 @@ class Verdict:
         bar, usual = self.says_nothing[1], self.usual_threshold
         way = "higher" if bar > usual else "lower"
         reasons = " ".join(move.sentence for move in self.moved)
+        if self.operating_point == OWN:
+            return (
+                f"Your own threshold stays where it is; P(same person) reaches 50 % at {bar:.2f} "
+                f"for this pair (usually at {usual:.2f}). {reasons}"
+            )
         return f"The bar is {way} for this pair ({bar:.2f} instead of {usual:.2f}). {reasons}"
 
     def at_prior(self, prior: float) -> float | None:
-        """P(same) where that is thought ``prior``, in (0,1), before the photos are seen."""
+        """P(same) where that is thought ``prior``, in (0,1), before the photos are seen.
+
+        CalibrationError for another prior.
+        """
         if not 0 < prior < 1:
-            raise ValueError(f"a prior lies between 0 and 1, not at {prior}")
+            raise CalibrationError(f"A prior lies between 0 and 1, not at {prior}.")
         p = self.probability_same
         return None if p is None else at_prior(p, prior)
 
@@ -193,9 +209,10 @@ class Verdict:
     def sentence(self) -> str:
         """Verdict, certainty and what they rest on, in one line."""
         odds = " at equal odds" if self.calibrated else ""
+        own = "your own " if self.operating_point == OWN else ""
         return (
             f"{self.words}, {self.certainty}{odds} (similarity {self.similarity:.3f}, "
-            f"threshold {self.threshold:.3f}, model {self.model})."
+            f"{own}threshold {self.threshold:.3f}, model {self.model})."
         )
 
 

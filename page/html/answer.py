@@ -11,10 +11,10 @@ from scipy.special import expit
 from page.html import filled
 from page.html.charts import points
 from page.html.key import Key
-from page.html.words import POINTS
+from page.html.words import RULES
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.conditional import Bars, evidence
-from xfv_core.results import Verdict, percent
+from xfv_core.results import OWN, Verdict, percent
 from xfv_core.weights.manifest import ModelCard
 
 LOWEST = -0.4  # similarity at the left end of the axis; the right one is 1
@@ -41,11 +41,16 @@ def problem(message: str) -> Markup:
 
 
 def answer(
-    verdict: Verdict, card: ModelCard, calibration: Calibration | None, key: Key | None = None
+    verdict: Verdict,
+    card: ModelCard,
+    calibration: Calibration | None,
+    key: Key | None = None,
+    prior: float = 0.5,
 ) -> Markup:
     """The verdict in one sentence, what it rests on, and the pair's place among known pairs.
 
-    ``key``: of the question that it answers, where another may follow.
+    ``key``: of the question that it answers, where another may follow. ``prior``: where the
+    reader's slider stands, in (0,1).
     """
     n = calibration.n_genuine + calibration.n_impostor if calibration else 0
     return filled(
@@ -57,12 +62,15 @@ def answer(
         calibration=calibration,
         n=n,
         p=percent(verdict.probability_same or 0),
+        own=verdict.operating_point == OWN,
+        prior=f"{100 * prior:g}",
+        at_prior=percent(verdict.at_prior(prior) or 0),
         odds="The probability holds if, before looking, a match is as likely as not. Where "
         "strangers are more common than matches, the true probability is lower.",
         off=f"Expected calibration error: stated against observed frequency, {n:,} pairs, each "
         "judged by a curve that had not seen it.",
         source=card.indicative_threshold.source if card.indicative_threshold else "",
-        rule=POINTS.get(verdict.operating_point, "Indicative, from the literature"),
+        rule=RULES.get(verdict.operating_point, "Indicative, from the literature"),
         conditional=calibration.conditional if calibration else None,
         bar=_bar(verdict),
         evidence=_evidence(verdict),

@@ -40,14 +40,15 @@ def report(
     calibration: Calibration | None,
     made: datetime,
     files: Sequence[bytes],
+    prior: float = 0.5,
 ) -> Markup:
     """The verdict of the first explanation, then every explanation in full, then the record.
 
     ``card``, ``calibration``: of the first one's model. ``files``: both photos as they came. A
-    policy inside the file forbids it to fetch anything.
+    policy inside the file forbids it to fetch anything. ``prior``: the reader's own, in (0,1).
     """
     first = explanations[0]
-    kept = record(first.verdict, first.portraits, card, files, __version__)
+    kept = record(first.verdict, first.portraits, card, files, __version__, prior)
     return filled(
         "report",
         first=first,
@@ -61,7 +62,7 @@ def report(
             (data_url(portrait.shown_photo()[0]), f"{which} photo")
             for portrait, which in zip(first.portraits, ("First", "Second"), strict=True)
         ],
-        answer=answer(first.verdict, card, calibration),
+        answer=answer(first.verdict, card, calibration, prior=prior),
         examiner=examiner(first, calibration, kept),
         regions=regions(explanations),
         sections=[_section(explanation) for explanation in explanations],

@@ -19,6 +19,8 @@
     key: () => `${asked.pair}.${asked.turn}`,
     newPair: () => { asked.pair += 1; age(); },
     newTurn: () => { asked.turn += 1; age(); },
+    // the reader's, which the report is made with
+    prior: () => (document.querySelector("#answer input[data-lr]")?.value ?? 50) / 100,
     // the options of the chosen method, and no others
     choose: (method) => { chosen = method; choose(); },
   };

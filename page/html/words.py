@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from page.html import macro
 from xfv_core.explain import Method
+from xfv_core.results import OWN
 from xfv_core.weights.manifest import ModelCard
 
 POINTS = {
@@ -18,6 +19,7 @@ POINTS = {
     "fmr_1e-2": "1 false match in 100 strangers",
     "fmr_1e-3": "1 false match in 1,000 strangers",
 }
+RULES = {**POINTS, OWN: "A threshold of your own"}  # what one may decide at
 NOT_BY_GROUP = (
     "Face networks err more often for women, for children and for people under-represented in "
     "their training data; how much has not been measured here."

@@ -42,6 +42,12 @@ class Page(gr.Blocks):
             raise gr.Error(MISFIT, print_exception=False) from problem
 
 
+class MaybeNumber(gr.Number):
+    """A number that may be left out; to the browser a number."""
+
+    is_template = True
+
+
 def place_of(problem: Exception) -> str:
     """What was raised and where, without the message: that holds what a visitor sent."""
     frame = traceback.extract_tb(problem.__traceback__)[-1]
@@ -71,6 +77,8 @@ def fits(widget: gr.components.Component, value: Any) -> bool:
             return value is None or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
         case gr.Dropdown() | gr.Radio():
             return type(value) in (str, int)
+        case MaybeNumber():
+            return value is None or type(value) in (int, float)
         case gr.Slider() | gr.Number():
             return type(value) in (int, float)
     return True

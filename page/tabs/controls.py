@@ -9,12 +9,14 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from page.html.words import POINTS
+from page.html.words import RULES
 from page.photo import PhotoImage, Upload
+from page.server.inputs import MaybeNumber
 from page.widgets import listed_models, verifier
 from xfv_core import Ask, XfvError
 from xfv_core.explain import Method, Option
 from xfv_core.explain.masks import OFFERED, PRESETS
+from xfv_core.results import OWN
 
 FOR_STUDIES = frozenset(PRESETS) - frozenset(OFFERED)  # choices that take minutes
 Values = Mapping[Any, Any]  # by widget: what Gradio hands over where ``inputs`` is a set
@@ -36,20 +38,28 @@ class MethodControls:
 @dataclass(frozen=True)
 class Controls:
     """Everything that is asked about a pair. ``key``: of the question, see ``html/key.py``;
-    ``picks``: by photo, which of its faces was chosen."""
+    ``picks``: by photo, which of its faces was chosen; ``prior``: the reader's, for the report."""
 
     key: gr.Textbox
     photos: tuple[PhotoImage, PhotoImage]
     picks: gr.State
     model: gr.Dropdown
     rule: gr.Dropdown
+    threshold: gr.Number
     method: gr.Radio
     methods: Mapping[str, MethodControls]
+    prior: gr.Number
 
     @property
     def pair(self) -> set[Any]:
         """What decides the verdict."""
-        return {self.key, *self.photos, self.picks, self.model, self.rule}
+        return {self.key, *self.photos, self.picks, self.model, self.rule, self.threshold}
+
+    @property
+    def changes(self) -> list[Any]:
+        """The events that make another pair, or another verdict on it."""
+        changed = [each.change for each in (*self.photos, self.model, self.rule)]
+        return [*changed, self.threshold.submit, self.threshold.blur]
 
     @property
     def options(self) -> list[Any]:
@@ -72,7 +82,13 @@ class Controls:
             raise XfvError("Two photos are needed.")
         picks = values[self.picks]
         pick = (picks.get(a, 0), picks.get(b, 0))
-        return Ask((a, b), pick, model=values[self.model], rule=values[self.rule])
+        model, rule = values[self.model], values[self.rule]
+        if rule != OWN:
+            return Ask((a, b), pick, model, rule)
+        threshold = values[self.threshold]
+        if threshold is None:
+            raise XfvError("Type a threshold of your own, a similarity from -1 to 1, or a rule.")
+        return Ask((a, b), pick, model, threshold=threshold)
 
     def of_method(self, values: Values, method: str) -> Ask:
         """The maps that are asked for: of the chosen model where the method can explain it, else of
@@ -81,7 +97,7 @@ class Controls:
         fits = verifier.models_for(method)
         model = values[own.network] if own.network else asked.model if asked.model in fits else None
         options = {name: values[widget] for name, widget in own.options.items()}
-        return Ask(asked.photos, asked.pick, model, asked.rule, None, method, options)
+        return Ask(asked.photos, asked.pick, model, asked.rule, asked.threshold, method, options)
 
 
 def model_widget() -> gr.Dropdown:
@@ -93,8 +109,22 @@ def model_widget() -> gr.Dropdown:
 
 def rule_widget() -> gr.Dropdown:
     """The operating points."""
-    named = [(words, name) for name, words in POINTS.items()]
+    named = [(words, name) for name, words in RULES.items()]
     return gr.Dropdown(named, value="balanced", label="Decide at", elem_id="rule")
+
+
+def threshold_widget() -> MaybeNumber:
+    """A similarity of one's own; there while the rule asks for it."""
+    usual = round(verifier.threshold(verifier.manifest.default, "balanced"), 2)
+    return MaybeNumber(
+        usual, label="Same person from this similarity on", visible=False, step=0.01,
+        elem_id="threshold",
+    )  # fmt: skip
+
+
+def shown_for(rule: str) -> MaybeNumber:
+    """The threshold's widget under a rule."""
+    return MaybeNumber(visible=rule == OWN)
 
 
 def method_controls(method: type[Method]) -> MethodControls:

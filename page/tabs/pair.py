@@ -18,7 +18,7 @@ from page.html.answer import answer, empty_answer, problem
 from page.html.key import Key
 from page.html.maps import SIDES, bare_face, face, no_reasons, reasons, scale
 from page.html.report import report
-from page.html.words import POINTS, link
+from page.html.words import RULES, link
 from page.photo import Upload
 from page.server.folder import KEEP_SECONDS, new_folder
 from page.server.inputs import whole_number
@@ -29,7 +29,7 @@ from xfv_core import Explanation, XfvError
 from xfv_core.explain import method_named
 from xfv_core.faces.decode import read
 from xfv_core.memory import Recent
-from xfv_core.results import PictureKind, Surface, all_in_one
+from xfv_core.results import OWN, PictureKind, Surface, all_in_one
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
@@ -155,7 +155,8 @@ class Pair:
         name = pair.model or verifier.manifest.default
         card, calibration = verifier.manifest.card(name), verifier.calibration(name)
         files = [read(photo) for photo in self.controls.uploads(values) if photo]
-        page = report(found, card, calibration, datetime.now(timezone.utc), files)
+        prior = values[self.controls.prior]
+        page = report(found, card, calibration, datetime.now(timezone.utc), files, prior)
         folder = new_folder()
         (folder / "xfv-report.html").write_text(page, encoding="utf-8")
         (folder / "xfv-report.png").write_bytes(all_in_one(found))
@@ -170,6 +171,8 @@ class Pair:
         asked = {
             "model": values[self.controls.model], "at": values[self.controls.rule], "why": method,
         }  # fmt: skip
+        if asked["at"] == OWN:
+            asked["threshold"] = values[self.controls.threshold]
         if self.preset:
             asked["detail"] = values[self.preset]
         if (number := example_of(*self.controls.uploads(values))) is not None:
@@ -185,8 +188,9 @@ class Pair:
         known = method in self.controls.methods
         details = [value for _, value in self.preset.choices] if self.preset else []
         return [
+            similarity(asked.get("threshold", "")),
             asked["model"] if asked.get("model") in listed_models() else gr.skip(),
-            asked["at"] if asked.get("at") in POINTS else gr.skip(),
+            asked["at"] if asked.get("at") in RULES else gr.skip(),
             method if known else gr.skip(),
             *(str(EXAMPLES / pair[side]) if pair else gr.skip() for side in "ab"),
             *(
@@ -201,13 +205,22 @@ class Pair:
         """What ``restore`` sets."""
         c = self.controls
         detail = [self.preset] if self.preset else []
-        return [c.model, c.rule, c.method, *c.photos, *detail]
+        return [c.threshold, c.model, c.rule, c.method, *c.photos, *detail]
 
     @property
     def preset(self) -> Any:
         """The widget of the occlusion's detail, if there is one."""
         occlusion = self.controls.methods.get("occlusion")
         return occlusion.options.get("preset") if occlusion else None
+
+
+def similarity(text: str) -> Any:
+    """The threshold that a link brings, where it is one."""
+    try:
+        value = float(text)
+    except ValueError:
+        return gr.skip()
+    return value if -1 <= value <= 1 else gr.skip()
 
 
 def faces_of(photo: Upload) -> gr.Gallery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
@@ -33,7 +34,7 @@ def more_references(controls: Controls) -> None:
         ask = gr.Button("Compare all of them with the second photo", elem_id="compare-all")
         said = gr.HTML(elem_id="references")
 
-    def compare(values: Values, request: gr.Request) -> Iterator[str]:
+    def compare_all(values: Values, request: gr.Request) -> Iterator[str]:
         """The answer at once, the maps when they are there."""
         key = Key.of(values[controls.key]).of_pair
         first, other = controls.uploads(values)
@@ -46,7 +47,7 @@ def more_references(controls: Controls) -> None:
         except XfvError as trouble:
             yield no_references(str(trouble))
 
-    ask.click(compare, {*controls.pair, *more}, said, js=KEY_JS, show_progress_on=ask, **MAPS)
+    ask.click(compare_all, {*controls.pair, *more}, said, js=KEY_JS, show_progress_on=ask, **MAPS)
 
 
 def _answers(
@@ -61,8 +62,9 @@ def _answers(
     admit(request, "maps", cost=len(given))
     ask = controls.of_pair(values)
     model = ask.model or verifier.manifest.default
-    found = verify_references(verifier, given, other, model=model, operating_point=ask.rule)
+    how: dict[str, Any] = {"model": model, "operating_point": ask.rule, "threshold": ask.threshold}
+    found = verify_references(verifier, given, other, **how)
     faces = [verifier.portrait(photo, model) for photo in given]
     yield references(found, faces, key)
-    maps = explain_references(verifier, given, other, model=model, operating_point=ask.rule)
+    maps = explain_references(verifier, given, other, **how)
     yield references(found, faces, key, maps)

@@ -12,7 +12,15 @@ from page.html import ALL_SCRIPT
 from page.html.answer import empty_answer
 from page.html.words import about_line, look_first
 from page.photo import PhotoImage, photo_widget
-from page.tabs.controls import Controls, MethodControls, method_controls, model_widget, rule_widget
+from page.tabs.controls import (
+    Controls,
+    MethodControls,
+    method_controls,
+    model_widget,
+    rule_widget,
+    shown_for,
+    threshold_widget,
+)
 from page.tabs.pair import (
     EXAMPLES,
     FACE,
@@ -33,6 +41,7 @@ STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength
 VIEW_JS = "v => { document.getElementById('stage').classList.toggle('whole-photo', v !== 'Face') }"
 # the key of the question is the first of the values, because its widget is made first
 KEY_JS = "(...values) => [xfv.key(), ...values.slice(1)]"
+PRIOR_JS = "(...values) => [...values.slice(0, -1), xfv.prior()]"
 NEW_PAIR_JS = "() => { xfv.newPair() }"
 NEW_TURN_JS = "asked => { xfv.newTurn(); return asked }"
 NEW_FACE_JS = "(photo, picks) => { xfv.newPair(); return [photo, picks] }"
@@ -91,11 +100,13 @@ def two_photos(page: gr.Blocks) -> None:
     examples = examples_widget()
     with gr.Accordion(SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
-            model, rule = model_widget(), rule_widget()
+            model, rule, threshold = model_widget(), rule_widget(), threshold_widget()
         gr.Checkbox(False, label="Look first: cover the verdict", elem_id="look-first")
         gr.HTML(look_first())
         widgets = {name: options_of(each) for name, each in methods().items()}
-    controls = Controls(key, (photo_a, photo_b), picks, model, rule, method, widgets)
+    prior = gr.Number(0.5, visible=False)  # the last: see PRIOR_JS
+    photos = (photo_a, photo_b)
+    controls = Controls(key, photos, picks, model, rule, threshold, method, widgets, prior)
     pair = Pair(controls, asked, shown)
     more_references(controls)
     views = Views(says, (choice_a, choice_b), (view_a, view_b), of, said, every)
@@ -151,9 +162,8 @@ def options_of(method: type[Method]) -> MethodControls:
 
 def mark_what_is_out_of_date(controls: Controls) -> None:
     """At once and in the browser; made before what asks the server, so that it goes first."""
-    pair: list[Any] = [*controls.photos, controls.model, controls.rule]
     always: dict[str, Any] = {**SILENT, "trigger_mode": "multiple"}
-    gr.on([each.change for each in pair], None, None, None, js=NEW_PAIR_JS, **always)
+    gr.on(controls.changes, None, None, None, js=NEW_PAIR_JS, **always)
     controls.method.change(None, controls.method, None, js=CHOOSE_JS, **always)
 
 
@@ -183,8 +193,8 @@ def compare_when_changed(pair: Pair, views: Views, explaining: Any) -> None:
         "show_progress": "hidden",
         **VERDICTS,
     }
-    changes = [each.change for each in (*controls.photos, controls.model, controls.rule)]
-    gr.on(changes, **to_compare, trigger_mode="always_last")
+    gr.on(controls.changes, **to_compare, trigger_mode="always_last")
+    controls.rule.change(shown_for, controls.rule, controls.threshold, **SILENT)
     for photo, faces in zip(controls.photos, views.choices, strict=True):
         faces.select(
             chosen_face, [photo, controls.picks], controls.picks, js=NEW_FACE_JS, **SILENT
@@ -234,7 +244,12 @@ def save_and_link(pair: Pair, strength: gr.Slider, tools: Tools) -> None:
           **MAPS)  # fmt: skip
     gr.on([asked.change], pair.link, controls.all, tools.link, **SILENT)
     tools.to_report.click(
-        pair.report, controls.all, tools.reports, show_progress_on=tools.to_report, **MAPS
+        pair.report,
+        {*controls.all, controls.prior},
+        tools.reports,
+        js=PRIOR_JS,
+        show_progress_on=tools.to_report,
+        **MAPS,
     )
     hidden = [gr.DownloadButton(visible=False)] * 2
     asked.change(lambda: hidden, None, tools.reports, **SILENT)

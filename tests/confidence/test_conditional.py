@@ -127,6 +127,17 @@ def test_half_poor_photos_ask_for_half_of_it():
     assert (up[0], down[0]) == (1.5, 0.5)
 
 
+def test_likeness_of_two_blurred_photos_must_outweigh_a_gap_and_says_why():
+    curve = replace(CURVE, gap=Gap(9, 8, same=3, covered=2, different=1, unsharp=2, unsharp_from=1))
+    blurred = replace(GOOD, sharpness=0.5)
+    bars = curve.bars(blurred.table(), blurred.table())
+    assert (bars.upper - bars.middle)[0] == pytest.approx(0.5 * 2 / bars.slope[0])
+    one = curve.bars(blurred.table(), GOOD.table())
+    assert one.upper == one.middle
+    moved = decide_pair(curve, 0.5, (blurred, blurred)).moved
+    assert any("as blurred as both of these" in move.sentence for move in moved)
+
+
 def test_a_cover_counts_only_where_it_hides_the_same_part_of_both():
     glasses, mask = replace(GOOD, eyes_covered=1.0), replace(GOOD, mouth_covered=1.0)
     assert CURVE.gap.widths(glasses.table(), mask.table())[0][0] == 0

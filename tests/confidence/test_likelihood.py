@@ -72,3 +72,11 @@ def test_what_is_stored_says_what_calibration_loses():
     found = probability(P, LABELS).to_dict()
     assert found["cllr_cal"] == pytest.approx(found["cllr"] - found["cllr_min"])
     assert found["above_99"] == {"n": 0, "share": 0.0, "right": None, "right_interval": None}
+
+
+def test_every_share_of_a_tippett_curve_lies_in_its_interval():
+    labels = np.arange(40) < 20
+    for row in tippett(np.where(labels, 0.9, 0.2), labels):
+        for side in ("genuine", "impostor"):
+            low, high = row[f"{side}_interval"]
+            assert low <= row[side] <= high and high - low > 0.05

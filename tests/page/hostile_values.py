@@ -12,6 +12,7 @@ import httpx
 
 from tests.page.client import EXAMPLES, JSON, OURS, Client
 
+NAN, INF = float("nan"), float("inf")
 Ask = Callable[[Client], httpx.Response]
 
 
@@ -91,6 +92,11 @@ def names() -> dict[str, Ask]:
     }
 
 
+def numbered(threshold: Any = None, prior: Any = None) -> Ask:
+    """A proper call but for a number."""
+    return lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1, 1, threshold, prior)
+
+
 def bodies() -> dict[str, Ask]:
     """What is no proper call at all."""
     verify = "call/verify"
@@ -99,12 +105,16 @@ def bodies() -> dict[str, Ask]:
         "too few values": lambda c: c.call("verify", c.photo),
         "no values": lambda c: c.call("verify"),
         "a third photo": lambda c: c.call("verify", *[c.photo] * 3, "sface", "balanced"),
-        "a value too many": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1, 1, "x"),
+        "a value too many": lambda c: c.call(
+            "verify", *[c.photo] * 2, "", "balanced", 1, 1, 0, 0.5, 1
+        ),
         "face 0": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 0),
         "face 2 of one": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1, 2),
         "half a face": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", 1.5),
         "a face as text": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", "1"),
         "no number of a face": lambda c: c.call("verify", *[c.photo] * 2, "", "balanced", None),
+        **{f"a threshold of {x!r}": numbered(threshold=x) for x in (1.5, NAN, -INF, "0.4", [0.4])},
+        **{f"a prior of {x!r}": numbered(prior=x) for x in (0, 1, NAN, INF, "0.5", {})},
         "not a number": lambda c: c.sent("verify", b'{"data": [NaN, -Infinity, NaN, NaN]}'),
         "1e400": lambda c: c.sent("verify", b'{"data": [1e400, null, "", "balanced"]}'),
         "nothing": lambda c: c.send(verify, b""),

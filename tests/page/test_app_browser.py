@@ -311,6 +311,42 @@ def test_programs_say_which_face_of_a_group_is_meant(
         client.predict(group, obama, "sface", "balanced", 3, 1, api_name="/verify")
 
 
+def test_programs_decide_at_their_own_threshold_and_prior(server: str, examples: Path) -> None:
+    client = Client(server, verbose=False)
+    a, b = (handle_file(examples / name) for name in ("obama.jpg", "biden.jpg"))
+    usual = client.predict(a, b, "sface", "balanced", api_name="/verify")
+    own = client.predict(a, b, "sface", "balanced", threshold=-0.5, prior=0.01, api_name="/verify")
+    assert (usual["same"], own["same"]) == (False, True)
+    assert own["operating_point"] == "own" and own["threshold"] == -0.5
+    assert own["probability_same"] == usual["probability_same"] and "at_prior" not in usual
+    assert own["at_prior"]["prior"] == 0.01
+    assert own["at_prior"]["probability"] < own["probability_same"]
+    with pytest.raises(AppError, match="A threshold is a similarity"):
+        client.predict(a, b, "sface", "balanced", threshold=2, api_name="/verify")
+    with pytest.raises(AppError, match="A prior lies between"):
+        client.predict(a, b, "sface", "balanced", prior=1, api_name="/verify")
+
+
+def test_a_visitor_decides_at_a_threshold_of_their_own(
+    open_page: Callable[..., Page], examples: Path
+) -> None:
+    page = open_page()
+    page.set_input_files("#photo-a input[type=file]", examples / "obama.jpg")
+    page.set_input_files("#photo-b input[type=file]", examples / "obama2.jpg")
+    expect(page.locator("#answer")).to_contain_text("Same person")
+    page.get_by_text("Model, decision rule and options").click()
+    expect(page.locator("#threshold")).to_be_hidden()
+    page.locator("#rule input").click()
+    page.get_by_role("option", name="A threshold of your own").click()
+    field = page.locator("#threshold input")
+    field.fill("0.99")
+    field.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("by your own threshold of 0.99")
+    field.fill("7")
+    field.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("A threshold is a similarity from -1 to 1")
+
+
 @pytest.mark.parametrize(
     "payload",
     [{"path": "/etc/passwd"}, {"path": str(ROOT / "examples" / "obama.jpg")}, {"path": "../x.png"}],

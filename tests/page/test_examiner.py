@@ -71,6 +71,31 @@ def test_the_record_holds_the_verdict_with_its_likelihood_ratio(
     assert kept["probability_at_priors"]["0.1"] < verdict.probability_same
 
 
+def test_a_report_carries_the_readers_prior(
+    verifier: Verifier, explanation: Explanation, files: list[bytes]
+) -> None:
+    card = verifier.manifest.card("sface")
+    page = str(
+        report([explanation], card, card.calibration, datetime.now(timezone.utc), files, prior=0.03)
+    )
+    found = re.search(r'<script type="application/json" id="record">(.*?)</script>', page, re.S)
+    assert found
+    record = json.loads(found[1])
+    assert record["prior"] == 0.03
+    at_prior = explanation.verdict.at_prior(0.03)
+    assert record["probability_at_priors"]["0.03"] == pytest.approx(at_prior)
+    assert 'value="3" data-lr' in page and "0.03 the reader" in unescape(page)
+
+
+def test_ones_own_threshold_stands_under_its_name(verifier: Verifier, files: list[bytes]) -> None:
+    verdict = verifier.verify(*files, threshold=-0.5)
+    card = verifier.manifest.card("sface")
+    html = unescape(str(answer(verdict, card, card.calibration)))
+    assert "Rule: A threshold of your own." in html
+    assert "How often your own threshold errs was not measured." in html
+    assert "Same person" in html and "% sure" not in html
+
+
 def test_eye_distance_is_that_of_the_landmarks(
     kept: dict[str, Any], explanation: Explanation
 ) -> None:

@@ -48,7 +48,7 @@ def test_more_photos_count_each_against_the_limit(
     counted: list[tuple[str, int]] = []
     monkeypatch.setattr(tab, "admit", lambda request, what, *, cost=1: counted.append((what, cost)))
     asked: Any = SimpleNamespace(
-        of_pair=lambda values: SimpleNamespace(model=None, rule="balanced")
+        of_pair=lambda values: SimpleNamespace(model=None, rule="balanced", threshold=None)
     )
     given: list[str | bytes] = [str(examples / name) for name in ("obama.jpg", "obama2.jpg")]
     other = str(examples / "biden.jpg")

@@ -54,6 +54,46 @@ def test_every_rule_and_score_of_a_calibration_has_its_row() -> None:
     assert "| degraded: fog | 120 |" in text and "| 9.5000 |" in text
 
 
+def test_the_card_says_how_the_bar_of_a_pair_was_fitted_and_how_often_its_rules_are_wrong() -> None:
+    card = load_manifest().card("sface")
+    assert card.calibration and card.cohort
+    curve = card.calibration.conditional
+    assert curve
+    text = model_card(card).text
+    for said in (
+        curve.protocol,
+        card.cohort.sha256,
+        "people held out",
+        "Twins, look-alikes",
+        "κ (s",
+    ):
+        assert said.lower() in text.lower()
+    rates = curve.rates("balanced")["people held out"]
+    assert f"| balanced | people held out | {100 * rates.fmr:.2f} % (" in text
+
+
+def test_what_evaluate_kept_of_the_probability_stands_before_and_after() -> None:
+    card = load_manifest().card("sface")
+    sure = {"share": 0.7, "right": 0.996, "right_interval": (0.99, 0.998)}
+    judged = {"ece": 0.01, "ece_band": (0.002, 0.008), "cllr": 0.15, "above_99": sure}
+    row = {
+        "path": "aligned", "n": 4000, "folds": 0,
+        "accuracy": {"mean": 0.96, "low": 0.95, "high": 1},
+        "eer": 0.04, "eer_interval": (0.03, 0.05), "measures": True, "probability": judged,
+        "alone": {"probability": {**judged, "ece": 0.043, "cllr": 0.274}},
+    }  # fmt: skip
+    text = model_card(replace(card, figures=Figures(results={"strangers": row}))).text
+    expected = (
+        "0.0100 (0.0020 to 0.0080) [0.0430] | 0.150 [0.274] | 70.0%, 99.60 % (99.00 to 99.80)"
+    )
+    assert f"| strangers (4,000 pairs) | {expected} |" in text
+
+
+def test_a_network_whose_length_nobody_told_is_known_by_its_hash() -> None:
+    text = model_card(replace(CARD, bytes=None)).text
+    assert f"`model.safetensors`, sha256 `{CARD.sha256}`" in text and "None" not in text
+
+
 def test_the_card_of_an_uncalibrated_model_says_so() -> None:
     card = load_manifest().card("facenet")
     read = hf.ModelCard(str(model_card(replace(card, calibration=None))))

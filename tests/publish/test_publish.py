@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ from xfv_core import cli as command_line
 from xfv_core.publish import PublishError, publish_model
 from xfv_core.weights import manifest
 from xfv_core.weights.hub import ROOT, WeightsError, load_tensors
-from xfv_core.weights.manifest import Manifest, load_manifest, save_manifest
+from xfv_core.weights.manifest import Manifest, PinnedFile, load_manifest, save_manifest
 
 REPO = "mine/net"
 TOKEN = "hf_mine"
@@ -85,6 +86,32 @@ def test_one_commit_holds_card_config_and_weights(hub: HubServer, publish: Any) 
         "input": {"size": 8, "crop": "template", "normalisation": "x", "margin": 0},
         "version": "0.1.0",
     }
+
+
+def test_the_cohort_and_the_curve_that_takes_measures_are_sent_with_it(
+    hub: HubServer, root: Path
+) -> None:
+    faces = b"mean embeddings of three or more faces"
+    (root / "weights" / "net.cohort.safetensors").write_bytes(faces)
+    sha256 = hashlib.sha256(faces).hexdigest()
+    pin = PinnedFile("weights/net.cohort.safetensors", sha256, len(faces))
+    calibration = load_manifest().card("sface").calibration
+    measured = MANIFEST.changed("net", cohort=pin, calibration=calibration)
+    sent = publish_model(measured, "net", REPO, root=root, endpoint=hub.endpoint)
+    assert hub.written.files[REPO]["cohort.safetensors"] == faces
+    config = json.loads(sent.files["config.json"])
+    assert config["cohort"] == {"file": "cohort.safetensors", "sha256": sha256, "bytes": len(faces)}
+    assert config["conditional"]["bar"] == calibration.conditional.bar
+    assert sha256 in sent.files["README.md"].decode()
+
+
+def test_another_cohort_than_the_pinned_one_is_not_sent(hub: HubServer, root: Path) -> None:
+    (root / "weights" / "net.cohort.safetensors").write_bytes(b"other")
+    pin = PinnedFile("weights/net.cohort.safetensors", "0" * 64, 5)
+    with pytest.raises(WeightsError, match="missing or damaged"):
+        publish_model(MANIFEST.changed("net", cohort=pin), "net", REPO, root=root,
+                      endpoint=hub.endpoint)  # fmt: skip
+    assert not hub.written.files
 
 
 def test_the_token_goes_to_the_hub_only(hub: HubServer, publish: Any) -> None:
@@ -274,8 +301,9 @@ def test_a_refusal_is_one_line_and_leaves_the_manifest_alone(
     before = weights_json.read_bytes()
     result = CliRunner().invoke(command_line.app, COMMAND)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Could not publish mine/sface")
-    assert result.stderr.count("\n") == 1
+    *progress, said = result.stderr.splitlines()
+    assert said.startswith("Could not publish mine/sface")
+    assert all(line.startswith("Upload ") for line in progress if line)
     assert weights_json.read_bytes() == before
 
 

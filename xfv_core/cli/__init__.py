@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from xfv_core.cli import compare, fusion, gallery, maps, measure, networks, publish, train
+from xfv_core.cli import compare, fusion, gallery, maps, measure, networks, people, publish, train
 from xfv_core.errors import XfvError
 
 __all__ = ["REFUSED", "app", "main"]
@@ -41,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Face verification that explains itself.",
 )
-for commands in (compare, networks, measure, fusion, maps, train, publish):
+for commands in (compare, networks, measure, people, fusion, maps, train, publish):
     app.add_typer(commands.app)
 app.add_typer(gallery.app, name="gallery")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from xfv_core import Verifier
-    from xfv_core.confidence import Calibration
-    from xfv_core.evaluation.data.pairs import PairSet
 
 app = typer.Typer()
 Images = Annotated[Path | None, typer.Option(help="Where the photos are.")]
@@ -87,35 +83,12 @@ def calibrate(
             similarities, pair_set.labels, pair_set.folds, dataset=dataset or pair_set.name
         )
     if data:
-        calibration = _with_measures(verifier, model, calibration, pair_set, images, data,
-                                     (people, held), manifest)  # fmt: skip
+        from xfv_core.cli.people import with_measures
+
+        calibration = with_measures(verifier, model, calibration, pair_set, (images, photos), data,
+                                    (people, held), manifest)  # fmt: skip
     keep_calibration(model, calibration, manifest)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
-
-
-def _with_measures(
-    verifier: Verifier,
-    model: str,
-    calibration: Calibration,
-    pairs: PairSet,
-    images: Path | None,
-    data: Path,
-    who: tuple[str, str],
-    manifest: Path | None,
-) -> Calibration:
-    """The calibration with a conditional curve; its cohort goes beside the weights."""
-    from xfv_core.evaluation.verdicts.conditional import calibrate_pairs, people_of
-    from xfv_core.evaluation.verdicts.research import ResearchPhotos
-    from xfv_core.weights.manifest import keep_cohort
-
-    if images is None:
-        raise XfvError("--data needs --images: the aligned crops of the pairs.")
-    people, held = map(people_of, who)
-    curve, cohort = calibrate_pairs(
-        verifier.model(model), ResearchPhotos.read(data), pairs, images, people, held
-    )
-    keep_cohort(model, cohort.to_bytes(), manifest)
-    return replace(calibration, conditional=curve)
 
 
 @app.command()
@@ -128,6 +101,9 @@ def evaluate(
     partial: Partial = False,
     store: Annotated[str, typer.Option(help="Keep it in results/models under this name.")] = "",
     result: Result = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for SVG of Tippett, DET and ROC curves.")
+    ] = None,
     as_json: Json = False,
     manifest: Manifest = None,
 ) -> None:
@@ -136,6 +112,8 @@ def evaluate(
     Sets with folds are judged at the threshold of the other folds, other sets at the model's
     calibrated one.
     """
+    if plots:
+        needs("matplotlib", extra="evaluate")
     if aligned and images is None and Path(pairs).suffix.lower() not in (".bin", ".csv"):
         raise XfvError("--aligned needs --images: the folder or tar in which the crops are.")
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
@@ -172,6 +150,11 @@ def evaluate(
         partial=partial,
         path="middle" if middle else SERVED,
     )
+    if plots:
+        from xfv_core.evaluation.report.plots import draw, likelihood, roc_panel
+
+        drawn = {f"likelihood_{model}": likelihood(table)} if "tippett" in table else {}
+        draw({f"roc_{model}": [roc_panel([table])], **drawn}, plots)
     settings = {
         "model": model, "weights": card.sha256, "pairs": pair_set.name,
         "images": Path(images or pair_set.root or "").name, "aligned": aligned,
@@ -191,7 +174,7 @@ def _summary(table: dict[str, Any]) -> dict[str, Any]:
     """What results/models keeps of an evaluation."""
     kept = ("path", "n", "accuracy", "best_accuracy", "eer", "eer_interval", "auc",
             "additivity_error", "rule", "measures", "probability", "fmr", "fmr_interval", "fnmr",
-            "fnmr_interval")  # fmt: skip
+            "fnmr_interval", "alone")  # fmt: skip
     row = {key: table[key] for key in kept if key in table}
     return {**row, "lost": len(table["lost"]), "folds": len(table["fold_thresholds"])}
 
@@ -270,6 +253,7 @@ def groups(
     from xfv_core.evaluation.kept import store_rows
     from xfv_core.evaluation.maps.study import versions
     from xfv_core.evaluation.verdicts import groups as by_group
+    from xfv_core.evaluation.verdicts.photos import SQUARE_BELOW
     from xfv_core.weights.figures import keep_figures
 
     verifier = verifier_of(manifest)
@@ -280,8 +264,9 @@ def groups(
     points = {name: calibration.point(name).threshold for name in rules}
     cohort, curve = verifier.cohort(model), calibration.conditional
     judge = by_group.by_curve(curve, rules) if curve and cohort else by_group.by_thresholds(points)
+    below = SQUARE_BELOW if verifier.manifest.card(model).input.crop == "square" else 0
     rows = by_group.measure_groups(
-        verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort
+        verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort, below=below
     )
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
              "cells": by_group.summarise(rows, seed)}  # fmt: skip

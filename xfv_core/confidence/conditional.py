@@ -66,7 +66,8 @@ class Gap:
 
     ``poor_from``, ``poor_to``: the norm below which a photo begins to be poor, and is it wholly.
     ``same``: for likeness where both photos are poor; ``covered``: where the same part of both is
-    covered; ``different``: for a difference where one photo is poor.
+    covered; ``different``: for a difference where one photo is poor; ``unsharp``: for likeness
+    where both are, wholly at the sharpness ``unsharp_to`` and not at all at ``unsharp_from``.
     """
 
     poor_from: float
@@ -74,9 +75,13 @@ class Gap:
     same: float
     covered: float
     different: float
+    unsharp: float = 0.0
+    unsharp_from: float = 1.0
+    unsharp_to: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.poor_to >= self.poor_from or min(self.same, self.covered, self.different) < 0:
+        turned = self.poor_to >= self.poor_from or self.unsharp_to >= self.unsharp_from
+        if turned or min(self.same, self.covered, self.different, self.unsharp) < 0:
             raise CalibrationError("the gap of a calibration is turned round")
 
     def widths(self, a: Table, b: Table) -> tuple[Floats, Floats]:
@@ -86,8 +91,13 @@ class Gap:
             np.minimum(a.eyes_covered, b.eyes_covered),
             np.minimum(a.mouth_covered, b.mouth_covered),
         )
+        unsharp = self._unsharp(np.maximum(a.sharpness, b.sharpness))
         up = np.maximum(self.same * self._poor(best), self.covered * covered)
-        return up, self.different * self._poor(worst)
+        return np.maximum(up, self.unsharp * unsharp), self.different * self._poor(worst)
+
+    def _unsharp(self, sharpness: Floats) -> Floats:
+        wide = self.unsharp_from - self.unsharp_to
+        return np.clip((self.unsharp_from - sharpness) / wide, 0, 1)
 
     def _poor(self, norm: Floats) -> Floats:
         """From 0, a good photo, to 1."""

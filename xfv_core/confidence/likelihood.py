@@ -39,7 +39,7 @@ def cllr_min(p: Floats, labels: Labels) -> float:
     mass = np.bincount(tied, weight)
     genuine = np.bincount(tied, weight * labels)
     best = isotonic_regression(genuine / mass, weights=mass).x
-    return cllr(np.clip(best[tied], 0, 1), labels)
+    return max(0.0, cllr(np.clip(best[tied], 0, 1), labels))
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,19 @@ def probability(p: Floats, labels: Labels, seed: int = 0) -> Probability:
     return Probability(score(p, labels, seed), cllr(p, labels), cllr_min(p, labels), found)
 
 
-def tippett(p: Floats, labels: Labels) -> list[dict[str, float]]:
-    """For steps of log10 LR: the shares of genuine and of impostor pairs at or above it."""
+def tippett(p: Floats, labels: Labels) -> list[dict[str, Any]]:
+    """For steps of log10 LR: the shares of genuine and of impostor pairs at or above it, each with
+    its 95 % interval."""
     log_lr = np.log10(p) - np.log10(1 - p)
-    return [
-        {
-            "log10_lr": float(step),
-            "genuine": float((log_lr[labels] >= step).mean()),
-            "impostor": float((log_lr[~labels] >= step).mean()),
-        }
-        for step in TIPPETT_STEPS
-    ]
+    sides = {"genuine": log_lr[labels], "impostor": log_lr[~labels]}
+    rows: list[dict[str, Any]] = []
+    for step in TIPPETT_STEPS.tolist():
+        row: dict[str, Any] = {"log10_lr": step}
+        for name, found in sides.items():
+            k = int((found >= step).sum())
+            row |= {name: k / len(found), f"{name}_interval": wilson(k, len(found))}
+        rows.append(row)
+    return rows
 
 
 def det(scores: Floats, labels: Labels) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def moves(curve: PairCurve, photos: tuple[Measures, Measures]) -> tuple[Move, ..
     up, _ = curve.gap.widths(a, b)
     bars = curve.bars(a, b)
     if (gap := float(up[0] / bars.slope[0])) >= TOLD:
-        found.append(_gap_move(gap, photos))
+        found.append(_gap_move(curve, gap, photos))
     told = [move for move in found if abs(move.by) >= TOLD]
     return tuple(sorted(told, key=lambda move: -abs(move.by)))
 
@@ -143,12 +143,16 @@ def _move(curve: PairCurve, name: str, by: float, photos: tuple[Measures, Measur
     return Move(name, photo, value, usual, by, text)
 
 
-def _gap_move(by: float, photos: tuple[Measures, Measures]) -> Move:
+def _gap_move(curve: PairCurve, by: float, photos: tuple[Measures, Measures]) -> Move:
     for name, hidden in (("eyes_covered", "The eyes seem"), ("mouth_covered", "The mouth seems")):
         value = min(getattr(photo, name) for photo in photos)
         if value >= COVERED:
             text = f"{hidden} to be covered in both photos ({by:+.2f})."
             return Move(name, "both", value, 0.0, by, text)
+    gap, unsharp = curve.gap, max(photo.sharpness for photo in photos)
+    if gap.unsharp and unsharp < gap.unsharp_from and max(p.norm for p in photos) > gap.poor_from:
+        text = f"Strangers look alike in photos as blurred as both of these ({by:+.2f})."
+        return Move("sharpness", "both", unsharp, gap.unsharp_from, by, text)
     text = f"Strangers look alike in photos as poor as both of these ({by:+.2f})."
     value = max(photo.norm for photo in photos)
     return Move("norm", "both", value, value, by, text)

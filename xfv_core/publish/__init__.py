@@ -1,4 +1,4 @@
-"""A model of the manifest -> a model repository on the Hub: weights, config.json and model card."""
+"""A model of the manifest -> a repository on the Hub: weights, cohort, config.json and card."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from huggingface_hub import constants
 from huggingface_hub.utils import validate_repo_id
 
 from xfv_core import __version__
-from xfv_core.publish.card import FILENAME, model_card
+from xfv_core.publish.card import COHORT, FILENAME, model_card
 from xfv_core.publish.gallery import push_gallery
 from xfv_core.publish.space import publish_space
 from xfv_core.publish.upload import Publication, PublishError, send
-from xfv_core.weights.hub import ROOT, load_tensors
+from xfv_core.weights.hub import ROOT, load_tensors, read_pinned
 from xfv_core.weights.manifest import HubFile, Manifest, ModelCard
 
 __all__ = [
@@ -56,6 +56,8 @@ def publish_model(
         "config.json": _config(card),
         FILENAME: _weights(card, root, endpoint),
     }
+    if card.cohort:
+        files[COHORT] = read_pinned(card.cohort, root)
     if dry_run:
         return Publication(files, None)
     revision = send(files, repo_id, private=private, endpoint=endpoint)
@@ -79,6 +81,10 @@ def _place(card: ModelCard, repo_id: str) -> HubFile:
 
 def _config(card: ModelCard) -> bytes:
     entry = {k: v for k, v in asdict(card).items() if k in ("name", "arch", "config", "input")}
+    if pin := card.cohort:
+        entry["cohort"] = {"file": COHORT, "sha256": pin.sha256, "bytes": pin.bytes}
+    if card.calibration and (curve := card.calibration.conditional):
+        entry["conditional"] = asdict(curve)
     return (json.dumps({**entry, "version": __version__}, indent=2) + "\n").encode()
 
 

@@ -13,9 +13,11 @@ from typing import Any
 import huggingface_hub as hf
 
 from xfv_core.confidence import CROPS, Calibration, Scores
+from xfv_core.publish.conditional import sections
+from xfv_core.publish.tables import rate, table, with_band
 from xfv_core.weights.manifest import InputSpec, ModelCard
 
-FILENAME = "model.safetensors"
+FILENAME, COHORT = "model.safetensors", "cohort.safetensors"
 PLAIN_LICENSE = re.compile(  # of those that the Hub has an id for, the likely ones
     r"apache-2\.0|mit|bsd-[23]-clause|isc|mpl-2\.0|cc0-1\.0|cc-by(-nc)?(-sa)?-4\.0"
 )
@@ -36,7 +38,7 @@ print(verdict.sentence)
 ```
 
 This needs an xfv whose `weights.json` names this repository and a revision of it. What is loaded
-is `{filename}`, {card.bytes:,} bytes, sha256 `{card.sha256}`, checked every time.
+is `{filename}`,{length} sha256 `{card.sha256}`, checked every time.
 `config.json` holds the architecture (`{card.arch}`), its settings and its input.
 
 Input: {card.input.size} x {card.input.size} px RGB, {crop}.
@@ -122,6 +124,7 @@ def model_card(card: ModelCard) -> hf.ModelCard:
     body = BODY.format(
         card=card,
         filename=FILENAME,
+        length=f" {card.bytes:,} bytes," if card.bytes else "",
         crop=_crop(card.input),
         paper=card.paper or "none",
         notes=card.notes or "none",
@@ -182,6 +185,8 @@ def _measured(card: ModelCard, calibration: Calibration | None) -> Iterator[str]
         yield _groups(card.figures.groups)
     if calibration:
         yield _calibrated(calibration)
+        if calibration.conditional:
+            yield from sections(card, calibration.conditional, COHORT)
         return
     yield UNCALIBRATED
     if (hint := card.indicative_threshold) is not None:
@@ -196,13 +201,13 @@ def _accuracies(results: Mapping[str, Any]) -> str:
             f"{name}, {CROPS.get(row['path'], row['path'])}",
             f"{row['n']:,}",
             f"{row['folds']} folds, threshold of the others" if row["folds"] else "balanced rule",
-            _rate(row["accuracy"]["mean"], (row["accuracy"]["low"], row["accuracy"]["high"])),
-            _rate(row["eer"], row["eer_interval"]),
+            rate(row["accuracy"]["mean"], (row["accuracy"]["low"], row["accuracy"]["high"])),
+            rate(row["eer"], row["eer_interval"]),
         )
         for name, row in results.items()
     ]
     head = ("photos", "pairs", "protocol", "accuracy", "equal error rate")
-    return "**Verification**, with 95 % intervals.\n\n" + _table(head, rows)
+    return "**Verification**, with 95 % intervals.\n\n" + table(head, rows)
 
 
 def _channels(parts: Mapping[str, Any]) -> str:
@@ -211,12 +216,12 @@ def _channels(parts: Mapping[str, Any]) -> str:
         (
             name,
             f"{metrics['n']:,}",
-            _rate(metrics["purity"], metrics["purity_interval"]),
+            rate(metrics["purity"], metrics["purity_interval"]),
             f"{100 * metrics['constant_purity']:.0f} %",
             f"{metrics['spread']:.2f}",
             f"{100 * metrics['single']:.0f} %",
             f"{len(metrics['covered'])} of 8",
-            _rate(causes["share"], causes["share_interval"]),
+            rate(causes["share"], causes["share_interval"]),
         )
         for name, found in parts["sets"].items()
         for metrics, causes in [(found["metrics"], found["causes"])]
@@ -231,17 +236,17 @@ def _channels(parts: Mapping[str, Any]) -> str:
         "parts",
         "cause",
     )
-    return CHANNELS.format(table=_table(head, rows), protocol=parts["protocol"])
+    return CHANNELS.format(table=table(head, rows), protocol=parts["protocol"])
 
 
 def _groups(groups: Mapping[str, Any]) -> str:
     """What ``groups --store`` kept, by cell."""
     rows = [
-        (c["name"], f"{c['photos']:,}", _rate(c["fmr"]["balanced"], c["interval"]["balanced"]))
+        (c["name"], f"{c['photos']:,}", rate(c["fmr"]["balanced"], c["interval"]["balanced"]))
         for c in groups["cells"]
     ]
-    table = _table(("strangers", "photos", "taken for the same person"), rows)
-    return BY_GROUP.format(protocol=groups["protocol"], table=table)
+    cells = table(("strangers", "photos", "taken for the same person"), rows)
+    return BY_GROUP.format(protocol=groups["protocol"], table=cells)
 
 
 def _group_limit(groups: Mapping[str, Any]) -> str:
@@ -257,38 +262,25 @@ def _calibrated(c: Calibration) -> str:
         (
             point.name + (" (fewer than ten expected errors)" if point.coarse else ""),
             f"{point.threshold:.3f}",
-            _rate(point.fmr, point.fmr_interval),
-            _rate(point.fnmr, point.fnmr_interval),
+            rate(point.fmr, point.fmr_interval),
+            rate(point.fnmr, point.fnmr_interval),
         )
         for point in c.operating_points
     ]
     return CALIBRATED.format(
         c=c,
         fitted_on=CROPS.get(c.fitted_on, c.fitted_on),
-        scores=_table(("photos", "pairs", "ECE", "NLL", "Brier score"), scores),
-        rules=_table(("rule", "the same person from similarity", "FMR", "FNMR"), rules),
+        scores=table(("photos", "pairs", "ECE", "NLL", "Brier score"), scores),
+        rules=table(("rule", "the same person from similarity", "FMR", "FNMR"), rules),
     )
 
 
 def _score_rows(what: str, scores: Scores) -> Iterable[tuple[str, ...]]:
-    ece = _with_band(scores.ece, scores.ece_band)
+    ece = with_band(scores.ece, scores.ece_band)
     yield what, f"{scores.n:,}", ece, f"{scores.nll:.4f}", f"{scores.brier:.4f}"
     if scores.ece_uncertain is not None and scores.ece_uncertain_band is not None:
-        ece = _with_band(scores.ece_uncertain, scores.ece_uncertain_band)
+        ece = with_band(scores.ece_uncertain, scores.ece_uncertain_band)
         yield f"{what}, those with 0.05 < p < 0.95", f"{scores.n_uncertain:,}", ece, "", ""
-
-
-def _with_band(ece: float, band: tuple[float, float]) -> str:
-    return f"{ece:.4f} ({band[0]:.4f} to {band[1]:.4f})"
-
-
-def _rate(rate: float, interval: tuple[float, float]) -> str:
-    return f"{100 * rate:.2f} % ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = (head, ("---",) * len(head), *rows)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _slug(text: str) -> str:

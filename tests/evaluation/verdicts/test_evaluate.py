@@ -1,5 +1,6 @@
 """What ``evaluate`` says of the probability, on a toy network with measures."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,10 @@ from xfv_core.confidence.cohort import Cohort
 from xfv_core.confidence.conditional import Gap, PairCurve, PairRule, Term
 from xfv_core.evaluation.data.pairs import read_pairs
 from xfv_core.evaluation.kept import read_rows, write_rows
+from xfv_core.evaluation.report.models import probability
+from xfv_core.evaluation.report.plots import draw, likelihood
 from xfv_core.evaluation.verdicts.evaluate import PairRow, evaluate_model, summarise
+from xfv_core.evaluation.verdicts.measured import aligned
 
 CURVE = PairCurve(
     0.5, 3.0, (Term("norm", "lower", 0, 10, 1, 0.0, 0.0),), Gap(-1, -2, 0, 0, 0),
@@ -92,6 +96,38 @@ def test_a_csv_of_aligned_crops_gives_the_probability_and_the_error_rates(table)
 def test_other_columns_and_deciles_of_each_measure_are_slices(table):
     assert {slice_["n_genuine"] for slice_ in table["slices"]["group"].values()} == {20}
     assert {"norm", "sharpness", "typicality"} <= set(table["slices"])
+
+
+def test_deciles_stand_in_their_order(table):
+    starts = [float(name.split()[0]) for name in table["slices"]["sharpness"]]
+    assert starts == sorted(starts)
+
+
+def test_the_curve_that_takes_no_measures_stands_beside(table):
+    assert table["alone"]["n_genuine"] == table["n_genuine"]
+    assert table["alone"]["probability"]["cllr"] != table["probability"]["cllr"]
+
+
+def test_of_crops_that_go_on_below_the_network_is_shown_the_lower_end():
+    long = np.arange(120, dtype=np.uint8)[:, None, None] * np.ones((1, 112, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(long).save(file, "PNG")
+    seen, template = aligned(file.getvalue())
+    assert (seen[0, 0, 0], seen[-1, 0, 0], template[0, 0, 0]) == (8, 119, 0)
+    assert seen.shape == template.shape == (112, 112, 3)
+
+
+def test_tippett_and_det_are_drawn(table, tmp_path):
+    draw({"likelihood": likelihood(table)}, tmp_path)
+    picture = (tmp_path / "likelihood.svg").read_text()
+    assert all(words in picture for words in ("Tippett: ", "DET: ", "lowest FMR", "log10 LR"))
+
+
+def test_the_report_has_a_row_of_the_similarity_alone_and_one_with_measures(table):
+    *_, alone, measured = probability([{**table, "measurement": "evaluate"}]).splitlines()
+    assert alone.startswith("| mean-colour, pairs.csv, aligned, similarity alone | 80 |")
+    assert measured.startswith("| mean-colour, pairs.csv, aligned, with measures | 80 | 100.00 (")
+    assert alone.split("|")[7:] != measured.split("|")[7:]
 
 
 def test_the_table_is_json(table):

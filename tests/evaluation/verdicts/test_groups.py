@@ -79,6 +79,17 @@ def test_cells_get_their_own_rates(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert {(cell["photos"], cell["pairs"]) for cell in found} == {(8, 28), (4, 6)}
 
 
+def test_a_crop_that_lies_below_the_template_sees_what_is_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", 4)
+    judge = by_thresholds({"any": 0.01})  # red and green have nothing in common
+    rows = [measure_groups(Colour(), folder, judge, below=below) for below in (0, 12)]
+    found = [{cell["name"]: cell["fmr"]["any"] for cell in groups.summarise(r)} for r in rows]
+    men = [cells["blue, male"] for cells in found]
+    assert men == [pytest.approx(2 / 6), 1.0]  # but for the white edge, further down
+
+
 def test_rows_that_were_kept_give_the_same_cells(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

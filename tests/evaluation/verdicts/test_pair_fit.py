@@ -76,6 +76,25 @@ def test_the_gap_leaves_few_strangers_that_were_degraded_alike(curve_and_block):
     assert after <= 0.006
 
 
+def test_strangers_blurred_alike_get_a_gap_of_their_own_though_their_norms_are_good(
+    curve_and_block,
+):
+    curve, _ = curve_and_block
+    rng = np.random.default_rng(3)
+    n = 4000
+    blurred = replace(table(rng, n, rng.uniform(11, 14, n)), sharpness=rng.uniform(0.3, 0.6, n))
+    s, y = rng.normal(0.6, 0.2, n), np.zeros(n, bool)
+    block = Block("lfw", s, blurred, blurred, y, 1.0, np.ones(n), np.full(n, "blur"))
+    gap = fit_gap(curve, [block])
+    after = replace(curve, gap=gap).bars(blurred, blurred)
+    assert gap.same == 0 < gap.unsharp
+    assert (s >= after.upper).mean() <= 0.006
+    sharp = replace(blurred, sharpness=np.full(n, 2.5))
+    np.testing.assert_array_equal(
+        replace(curve, gap=gap).bars(blurred, sharp).upper, curve.bars(blurred, sharp).upper
+    )
+
+
 def test_centres_are_means_of_three_photos_or_more():
     rng = np.random.default_rng(0)
     rows = np.repeat(np.eye(6), 3, axis=0) + rng.normal(0, 0.01, (18, 6))
@@ -101,6 +120,13 @@ def test_every_degradation_keeps_the_crops_shape_and_is_repeatable():
         assert one.shape == crops.shape and np.array_equal(one, again)
         assert not np.array_equal(one, crops)
     assert {setting.kind for setting in (*SETTINGS, *UNSEEN)} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_crop_that_goes_on_below_is_degraded_over_its_whole_length(kind):
+    crop = np.random.default_rng(0).integers(0, 255, (1, 120, 112, 3), dtype=np.uint8)
+    strength = next(s for s in (*SETTINGS, *UNSEEN) if s.kind == kind)
+    assert degraded(crop, [strength], 0).shape == crop.shape
 
 
 def test_pairs_are_of_two_photos_and_as_labelled():

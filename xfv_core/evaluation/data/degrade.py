@@ -1,6 +1,7 @@
 """Photos made worse: blur, coarse pixels, JPEG, darkness, mosaic, drawn masks and sunglasses.
 
-Every function takes a template crop of 112 px and a generator for what is random in it.
+Every function takes a template crop of 112 px, which may go on below, and a generator for what is
+random in it.
 ``SETTINGS`` are what a calibration is fitted on; ``UNSEEN`` are kept for judging it.
 """
 
@@ -18,7 +19,6 @@ from xfv_core.faces import TEMPLATE
 
 Pixels = NDArray[np.uint8]
 Picture = Image.Image
-SIDE = 112
 CLOTH = ((235, 235, 235), (110, 160, 205), (25, 25, 28), (240, 200, 210), (90, 120, 90))
 CASTS = ((1.6, 0.6, 0.3), (0.3, 0.6, 1.6), (0.4, 1.3, 0.4), (1.5, 0.4, 1.3))
 
@@ -38,7 +38,7 @@ def blur(image: Picture, sigma: float, rng: np.random.Generator) -> Picture:
 
 def small(image: Picture, side: float, rng: np.random.Generator) -> Picture:
     """Shrunk to ``side`` px and blown up again."""
-    little = image.resize((int(side), int(side)), Image.Resampling.BICUBIC)
+    little = _shrunk(image, side, Image.Resampling.BICUBIC)
     return little.resize(image.size, Image.Resampling.BICUBIC)
 
 
@@ -51,12 +51,13 @@ def jpeg(image: Picture, quality: float, rng: np.random.Generator) -> Picture:
 
 def dark(image: Picture, light: float, rng: np.random.Generator) -> Picture:
     """A share of the light, and a sensor's noise."""
-    return _clipped(np.asarray(image) * light + rng.normal(0, 2, (SIDE, SIDE, 3)))
+    pixels = np.asarray(image)
+    return _clipped(pixels * light + rng.normal(0, 2, pixels.shape))
 
 
 def mosaic(image: Picture, blocks: float, rng: np.random.Generator) -> Picture:
     """``blocks`` squares of one colour to a row."""
-    few = image.resize((int(blocks), int(blocks)), Image.Resampling.BOX)
+    few = _shrunk(image, blocks, Image.Resampling.BOX)
     return few.resize(image.size, Image.Resampling.NEAREST)
 
 
@@ -120,7 +121,8 @@ def cast(image: Picture, _: float, rng: np.random.Generator) -> Picture:
 
 def noise(image: Picture, sigma: float, rng: np.random.Generator) -> Picture:
     """Gaussian noise of ``sigma`` grey levels."""
-    return _clipped(np.asarray(image) + rng.normal(0, sigma, (SIDE, SIDE, 3)))
+    pixels = np.asarray(image)
+    return _clipped(pixels + rng.normal(0, sigma, pixels.shape))
 
 
 KINDS: dict[str, Callable[[Picture, float, np.random.Generator], Picture]] = {
@@ -141,7 +143,7 @@ COVERS = {"eyes": ("glasses", "both"), "mouth": ("mask", "both")}
 
 
 def degraded(crops: Pixels, settings: list[Setting], seed: int) -> Pixels:
-    """(N,112,112,3) crops, each degraded by its own setting."""
+    """(N,112,112,3) crops, or (N,112+M,112,3), each degraded by its own setting."""
     rngs = np.random.default_rng(seed).spawn(len(crops))
     return np.stack(
         [
@@ -149,6 +151,12 @@ def degraded(crops: Pixels, settings: list[Setting], seed: int) -> Pixels:
             for crop, setting, rng in zip(crops, settings, rngs, strict=True)
         ]
     )
+
+
+def _shrunk(image: Picture, width: float, how: Image.Resampling) -> Picture:
+    """The whole picture ``width`` px wide."""
+    height = round(int(width) * image.height / image.width)
+    return image.resize((int(width), height), how)
 
 
 def _clipped(values: NDArray[np.floating]) -> Picture:

@@ -52,6 +52,7 @@ def report(results: Mapping[str, Result], manifest: Manifest, folder: str = "res
         INTRO,
         models.verification(manifest, fitted),
         models.calibration(fitted),
+        models.probability(measured),
         models.groups(manifest),
         maps.fidelity(measured),
         maps.agreement(measured),

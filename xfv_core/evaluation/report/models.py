@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xfv_core.confidence import Calibration
-from xfv_core.confidence.scores import OperatingPoint, Scores
+from xfv_core.confidence.scores import OperatingPoint, Scores, wilson
 from xfv_core.evaluation.report.tables import Figure, table
 from xfv_core.weights.manifest import Manifest
 
@@ -64,6 +64,45 @@ def calibration(fitted: Mapping[str, Calibration]) -> str:
         "perfectly calibrated model of that many pairs; *uncertain*: pairs with 0.05 < p < 0.95."
     )
     return "\n\n".join(["## Calibration", text, *protocols, table(header, rows)])
+
+
+def probability(measured: Sequence[Mapping[str, Any]]) -> str:
+    """The probability of every evaluation that takes measures, after that of the curve alone."""
+    rows = [
+        [f"{r['model']}, {r['pairs']}, {r['path']}, {curve}", *_judged(found)]
+        for r in measured
+        if r["measurement"] == "evaluate" and r.get("measures")
+        for curve, found in (("similarity alone", r["alone"]), ("with measures", _balanced(r)))
+    ]
+    header = ["model, pairs, crops, curve", "pairs", "accuracy, %", "FMR, %", "FNMR, %", "ECE, %",
+              "by chance", "C_llr", "least", "above 99 %, % of pairs", "right, %"]  # fmt: skip
+    text = (
+        "The balanced rule and P(same), by the curve of the similarity alone and by the one that "
+        "takes measures of both photos. C_llr in bits, and the least that any monotone map of the "
+        "scores has. Pairs that share a person count as independent, so that intervals on few "
+        "people are too narrow."
+    )
+    return "\n\n".join(["## Probability", text, table(header, rows)]) if rows else ""
+
+
+def _balanced(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The figures of the balanced rule, also where the accuracy is that of the folds."""
+    genuine, impostor = result["n_genuine"], result["n_impostor"]
+    wrong = result["fnmr"] * genuine + result["fmr"] * impostor
+    right = round(genuine + impostor - wrong)
+    interval = wilson(right, genuine + impostor)
+    return {**result, "accuracy": right / (genuine + impostor), "accuracy_interval": interval}
+
+
+def _judged(found: Mapping[str, Any]) -> list[str]:
+    p = found["probability"]
+    sure = p["above_99"]
+    right = "–" if sure["right"] is None else _percent(sure, "right")
+    return [
+        str(p["n"]), *(_percent(found, key) for key in ("accuracy", "fmr", "fnmr")),
+        f"{100 * p['ece']:.2f}", _band(p["ece_band"]), f"{p['cllr']:.3f}", f"{p['cllr_min']:.3f}",
+        f"{100 * sure['share']:.1f}", right,
+    ]  # fmt: skip
 
 
 def groups(manifest: Manifest) -> str:

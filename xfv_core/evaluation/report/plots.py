@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+
 from xfv_core.confidence import Calibration
 from xfv_core.evaluation.maps.patch_lfw import SHARES
 from xfv_core.evaluation.report.results import Result
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Panel = tuple[str, Callable[["Axes"], None]]  # its title, and what draws it
+DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4, 0.6)
 CHANCE: dict[str, Any] = {"color": "0.5", "linestyle": "--"}
 
 
@@ -27,17 +32,33 @@ def pictures(
     """
     found: dict[str, list[Panel]] = {}
     if curves := [r for r in results.values() if r["measurement"] == "evaluate"]:
-        found["roc"] = [("ROC", lambda axes: _roc(axes, curves))]
+        found["roc"] = [roc_panel(curves)]
     if calibrations:
         found["reliability"] = [("reliability", lambda axes: _reliability(axes, calibrations))]
     for file, result in results.items():
         name = Path(file).stem
         if result["measurement"] == "fidelity":
             found[name] = [_fidelity(result, measure) for measure in ("deletion", "insertion")]
+        if "tippett" in result:
+            found[f"likelihood_{name}"] = likelihood(result)
         if result["measurement"] == "patch-lfw":
             kinds = [kind for kind in ("genuine", "impostor") if kind in result["random"]]
             found[name] = [_replacement(result, kind) for kind in kinds]
     return found
+
+
+def roc_panel(results: Sequence[Result]) -> Panel:
+    """ROC curves of what ``evaluate`` found."""
+    return "ROC", lambda axes: _roc(axes, results)
+
+
+def likelihood(result: Mapping[str, Any]) -> list[Panel]:
+    """Tippett and DET curves of what ``evaluate`` found, with their 95 % intervals."""
+    whose = f"{result['model']}, {result['pairs']}, {result['n']} pairs"
+    return [
+        (f"Tippett: {whose}", lambda axes: _tippett(axes, result["tippett"])),
+        (f"DET: {whose}", lambda axes: _det(axes, result["det"])),
+    ]
 
 
 def draw(panels_by_name: Mapping[str, Sequence[Panel]], folder: Path) -> None:
@@ -60,9 +81,45 @@ def draw(panels_by_name: Mapping[str, Sequence[Panel]], folder: Path) -> None:
 def _roc(axes: Axes, results: Sequence[Result]) -> None:
     for result in results:
         fmr, tmr = zip(*result["roc"], strict=True)
-        label = f"{result['settings']['model']}, {result['pairs']}, {result['path']}"
+        label = f"{result['model']}, {result['pairs']}, {result['path']}"
         axes.plot(fmr, tmr, label=label, drawstyle="steps-post")
     axes.set(xscale="log", xlabel="FMR", ylabel="1 - FNMR", xlim=(1e-4, 1))
+
+
+def _tippett(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    steps = [row["log10_lr"] for row in rows]
+    for name, words in (("genuine", "same person"), ("impostor", "two people")):
+        (line,) = axes.plot(steps, [row[name] for row in rows], label=words)
+        low, high = zip(*(row[f"{name}_interval"] for row in rows), strict=True)
+        axes.fill_between(steps, low, high, alpha=0.25, color=line.get_color())
+    axes.axvline(0, **CHANCE)
+    axes.set(xlabel="log10 LR", ylabel="share of pairs at or above it", ylim=(0, 1.02))
+
+
+def _det(axes: Axes, det: Mapping[str, Any]) -> None:
+    """On the scale of normal deviates, where normal scores make a straight line."""
+    low_x, low_y = det["lowest_fmr"], det["lowest_fnmr"]
+    ends = min(low_x, low_y) / 3, 0.6
+    at = {name: np.clip([p[name] for p in det["points"]], *ends)  # 0 lies at the edge
+          for name in ("fmr", "fmr_interval", "fnmr", "fnmr_interval")}  # fmt: skip
+    (line,) = axes.plot(at["fmr"], at["fnmr"], label="DET")
+    look: dict[str, Any] = {"alpha": 0.25, "color": line.get_color()}
+    axes.fill_between(at["fmr"], *at["fnmr_interval"].T, **look)
+    axes.fill_betweenx(at["fnmr"], *at["fmr_interval"].T, **look)
+    axes.axvline(low_x, label=f"lowest FMR that can be shown, {low_x:.2%}", **CHANCE)
+    axes.axhline(low_y, label=f"lowest FNMR, {low_y:.2%}", color="0.7", linestyle=":")
+    functions = (_deviate, norm.cdf)
+    axes.set_xscale("function", functions=functions)
+    axes.set_yscale("function", functions=functions)
+    ticks = [tick for tick in DET_TICKS if ends[0] <= tick <= ends[1]]
+    labels = [f"{100 * tick:g}" for tick in ticks]
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+    axes.set(xlabel="FMR, %", ylabel="FNMR, %", xlim=ends, ylim=ends)
+
+
+def _deviate(share: ArrayLike) -> Any:
+    return norm.ppf(np.clip(share, 1e-9, 1 - 1e-9))
 
 
 def _reliability(axes: Axes, calibrations: Mapping[str, Calibration]) -> None:

@@ -8,12 +8,14 @@ copies, and strangers of one kind (age, gender, group) whose names are not known
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from xfv_core.confidence.cohort import Cohort
 from xfv_core.confidence.conditional import PairCurve
@@ -27,8 +29,16 @@ from xfv_core.evaluation.verdicts.cohorts import build_cohort
 from xfv_core.evaluation.verdicts.pair_blocks import Pairs, alike_pairs, block, draw_pairs
 from xfv_core.evaluation.verdicts.pair_fit import Block, fit_gap, fit_pair_curve
 from xfv_core.evaluation.verdicts.pair_rules import rules_for, with_rates
-from xfv_core.evaluation.verdicts.photos import CHUNK, Photos, measure_photos, raw_rows
+from xfv_core.evaluation.verdicts.photos import (
+    CHUNK,
+    SIDE,
+    SQUARE_BELOW,
+    Photos,
+    measure_photos,
+    raw_rows,
+)
 from xfv_core.evaluation.verdicts.research import ResearchPhotos
+from xfv_core.faces import NoFaceError
 from xfv_core.models.base import FaceEmbedder, HasRaw
 
 FACES, STRANGERS, DEGRADED, COVERED = 5500, 1500, 3000, 1500  # unlabelled photos, by use
@@ -55,6 +65,41 @@ def people_of(text: str) -> People | None:
         raise XfvError(f"{text!r} names no people; write 8:0,3 for label mod 8 in 0, 3.") from None
 
 
+class LabelledCrops(NamedTuple):
+    """Labelled pairs and the crops of their photos, as ``measure_photos`` takes them."""
+
+    pairs: Pairs
+    crops: Pixels
+    seen: Pixels | None = None
+
+
+def aligned_crops(pairs: PairSet, images: Path) -> LabelledCrops:
+    """Of template crops in ``images``."""
+    names = pairs.photos
+    with PhotoStore(images) as store:
+        crops = np.stack([decode(store.read(name)) for name in names])
+    return LabelledCrops(Pairs(*pairs.rows(names), pairs.labels), crops)
+
+
+def served_crops(
+    pairs: PairSet, photos: Path, look: Callable[[bytes], tuple[Pixels, Pixels]]
+) -> LabelledCrops:
+    """Of whole photos, cut by ``look``: the network's crop, and the template's, which goes on
+    below. Pairs with an absent photo, or one without a face, are left out."""
+    found: dict[str, tuple[Pixels, Pixels]] = {}
+    with PhotoStore(photos) as store:
+        pairs = pairs.having(store)
+        for name in tqdm(pairs.photos, desc="faces", unit="photo"):
+            with suppress(NoFaceError):
+                found[name] = look(store.read(name))
+    names = sorted(found)
+    place = {name: i for i, name in enumerate(names)}
+    a, b = (np.array([place.get(x, -1) for x in side]) for side in (pairs.paths_a, pairs.paths_b))
+    kept = (a >= 0) & (b >= 0)
+    seen, crops = (np.stack([found[name][i] for name in names]) for i in (0, 1))
+    return LabelledCrops(Pairs(a[kept], b[kept], pairs.labels[kept]), crops, seen)
+
+
 class Conditional(NamedTuple):
     """What a calibration makes."""
 
@@ -65,21 +110,21 @@ class Conditional(NamedTuple):
 def calibrate_pairs(
     network: FaceEmbedder,
     research: ResearchPhotos,
-    lfw: PairSet,
-    images: Path,
+    lfw: LabelledCrops,
     people: People | None,
     held: People | None,
     seed: int = 0,
 ) -> Conditional:
     """The curve of a network, its cohort and its rules.
 
-    ``images``: aligned crops of ``lfw``. ``people``: None where the network has seen them all;
-    ``held``: people that neither it nor the fit has seen, whom the rules are measured on.
-    CalibrationError for a network whose raw embedding cannot be had.
+    ``research`` and ``lfw`` go on equally far below the template. ``people``: None where the
+    network has seen them all; ``held``: people that neither it nor the fit has seen, whom the rules
+    are measured on. CalibrationError for a network whose raw embedding cannot be had.
     """
     if not isinstance(network, HasRaw):
         raise CalibrationError(f"{network.name} has no embedding before it is normalised")
     rng = np.random.default_rng(seed)
+    pairs, crops, seen = lfw
     pool = rng.permutation(research.unlabelled())
     parts = np.split(pool, np.cumsum([FACES, STRANGERS, DEGRADED, COVERED]))[:4]
     faces, strangers, worse, covered = (np.sort(part) for part in parts)
@@ -88,15 +133,16 @@ def calibrate_pairs(
     def measured(crops: Pixels, settings: Sequence[Setting | None]) -> Photos:
         return measure_photos(network, cohort, crops, settings, seed)
 
-    pairs, crops = _lfw_crops(lfw, images)
-    plain = measured(crops, [None] * len(crops))
+    plain = measure_photos(network, cohort, crops, [None] * len(crops), seed, seen)
     blocks = _lfw_blocks(measured, crops, plain, pairs, rng)
     blocks.append(_strangers(measured, research, strangers, rng))
     if people is not None:
         blocks += _hard_blocks(measured, research, people, rng)
     hard = [block for block in blocks if block.name == "hard"]
     ordinary = Table.joined([b.a for b in hard]) if hard else plain.table
-    curve = fit_pair_curve(blocks, plain.table, ordinary, _protocol(blocks, people))
+    curve = fit_pair_curve(
+        blocks, plain.table, ordinary, _protocol(blocks, people, served=seen is not None)
+    )
     curve = replace(curve, gap=fit_gap(curve, blocks))
     curve = replace(curve, rules=rules_for(curve, blocks[0], "LFW"))
     if held is not None:
@@ -122,20 +168,13 @@ def _cohort(
     bad = degraded(research.crops(np.concatenate([worse, covered])), settings, seed)
     unit = []
     for crops in (plain, bad):
-        raw = np.concatenate([raw_rows(network, part) for part in _chunks(crops)])
+        raw = np.concatenate([raw_rows(network, part) for part in _chunks(crops[:, -SIDE:])])
         unit.append(raw / np.linalg.norm(raw, axis=1, keepdims=True))
-    return build_cohort(unit[0], unit[1], settings, plain, bad)
+    return build_cohort(unit[0], unit[1], settings, plain[:, :SIDE], bad[:, :SIDE])
 
 
 def _chunks(crops: Pixels) -> list[Pixels]:
     return [crops[i : i + CHUNK] for i in range(0, len(crops), CHUNK)]
-
-
-def _lfw_crops(lfw: PairSet, images: Path) -> tuple[Pairs, Pixels]:
-    names = lfw.photos
-    with PhotoStore(images) as store:
-        crops = np.stack([decode(store.read(name)) for name in names])
-    return Pairs(*lfw.rows(names), lfw.labels), crops
 
 
 Measured = Callable[[Pixels, Sequence[Setting | None]], Photos]
@@ -214,7 +253,7 @@ def _some_of_each(
     return np.concatenate(drawn)
 
 
-def _protocol(blocks: Sequence[Block], people: People | None) -> str:
+def _protocol(blocks: Sequence[Block], people: People | None, *, served: bool) -> str:
     counts = "; ".join(
         f"{block.name}: {int(block.labels.sum())} genuine, {int((~block.labels).sum())} impostor"
         for block in blocks
@@ -224,4 +263,5 @@ def _protocol(blocks: Sequence[Block], people: People | None) -> str:
         if people is None
         else f"hard pairs of people with label mod {people.every} in {list(people.left)}"
     )
-    return f"both classes weigh the same in every block; {counts}; {who}"
+    crops = f"the detector's squares, else {SQUARE_BELOW} px below the template; " if served else ""
+    return f"{crops}both classes weigh the same in every block; {counts}; {who}"

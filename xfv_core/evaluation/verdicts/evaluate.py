@@ -19,6 +19,7 @@ from xfv_core.evaluation.verdicts.calibration import ALIGNED, SERVED, CropPhoto,
 from xfv_core.evaluation.verdicts.measured import (
     Look,
     aligned,
+    judged,
     measure_columns,
     measure_pairs,
     report,
@@ -37,7 +38,8 @@ class PairRow:
     Of a calibrated model also P(same) at equal priors, the similarity from which the rule says
     "same person", and the ``score`` by which verdicts are ordered: the similarity or, where every
     pair has a bar of its own, the ln LR beyond it. ``a``, ``b``: measures of the photos, where they
-    count. ``columns``: what else the list says of the pair.
+    count, and ``plain``: P(same) by the curve that takes none. ``columns``: what else the list
+    says of the pair.
     """
 
     pair: int
@@ -49,6 +51,7 @@ class PairRow:
     score: float | None = None
     a: Measures | None = None
     b: Measures | None = None
+    plain: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     __pydantic_config__ = STRICT
 
@@ -99,7 +102,8 @@ def summarise(rows: Sequence[PairRow]) -> dict[str, Any]:
     """Verification by the folds of the set, or else by the balanced rule, as plain data.
 
     With a probability also how honest it is, ``fmr`` and ``fnmr`` of the balanced rule, Tippett and
-    DET curves, and ``slices`` by deciles of each measure and by the set's other columns.
+    DET curves, and ``slices`` by deciles of each measure and by the set's other columns; where
+    measures count, ``alone`` is the same of the curve that takes none.
     """
     table: dict[str, Any] = asdict(_verified(rows))
     low, high = table["accuracy_interval"]
@@ -111,9 +115,13 @@ def summarise(rows: Sequence[PairRow]) -> dict[str, Any]:
             a, b = (Table.joined(list(side)) for side in zip(*measured, strict=True))
             columns = measure_columns(a, b) | columns
         table |= {"rule": RULE, "measures": bool(measured)}
-        p, scores, y = (_column(rows, key) for key in ("probability", "score", "genuine"))
-        judged = report(p, same, scores, y.astype(bool), columns)
-        table |= {key: value for key, value in judged.items() if key not in table}
+        p, scores = (_column(rows, key) for key in ("probability", "score"))
+        y = _column(rows, "genuine").astype(bool)
+        whole = report(p, same, scores, y, columns)
+        table |= {key: value for key, value in whole.items() if key not in table}
+        if rows[0].plain is not None:
+            plain = _column(rows, "plain")
+            table["alone"] = judged(plain, plain >= 0.5, y)  # the balanced rule
     return table | {
         "n": len(rows),
         "accuracy": {"mean": table["accuracy"], "low": low, "high": high},
@@ -173,12 +181,12 @@ def _without(
     s = measured.paths[ALIGNED if crop_photo is None else SERVED]
     kept = np.isfinite(s)
     s = s[kept]
-    judged: dict[str, Sequence[Any]] = {}
+    known: dict[str, Sequence[Any]] = {}
     if calibration is not None:
         p = calibration.probabilities(s).tolist()
         thresholds = [calibration.point(RULE).threshold] * len(s)
-        judged = {"probability": p, "threshold": thresholds, "score": s.tolist()}
-    return _rows(pairs, kept, s, **judged), measured.lost
+        known = {"probability": p, "threshold": thresholds, "score": s.tolist()}
+    return _rows(pairs, kept, s, **known), measured.lost
 
 
 def _with_measures(
@@ -203,5 +211,6 @@ def _with_measures(
         score=(bars.slope * (s - bars.upper)).tolist(),
         a=[found.a.row(i) for i in range(len(s))],
         b=[found.b.row(i) for i in range(len(s))],
+        plain=calibration.probabilities(s).tolist(),
     )  # fmt: skip
     return rows, found.lost

@@ -82,18 +82,19 @@ def measure_groups(
     most: int = 400,
     seed: int = 0,
     cohort: Cohort | None = None,
+    below: int = 0,
 ) -> list[PhotoRow]:
     """``most`` photos of each cell, drawn by ``seed``, and whom they are taken for.
 
-    ``folder``: with ``faces_train.csv`` and its shards. The model takes template crops of 112 px.
-    ``cohort``: what the measures that ``judge`` takes are measured with.
+    ``folder``: with ``faces_train.csv`` and its shards. The model takes crops of 112 px that
+    lie ``below`` px under the template's. ``cohort``: for the measures that ``judge`` takes.
     """
     rng = np.random.default_rng(seed)
     drawn = {name: _draw(rows, most, rng) for name, rows in cells(_complete(read_faces(folder)))}
     if not drawn:
         raise GroupsError(f"{folder} has no {FEWEST} photos of {SET} with age, gender and group.")
     indices, unit, table = _embedded(
-        model, folder, [row for rows in drawn.values() for row in rows], cohort
+        model, folder, [row for rows in drawn.values() for row in rows], cohort, below
     )
     found = []
     for name, rows in drawn.items():
@@ -205,7 +206,7 @@ def _draw(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
 
 
 def _embedded(
-    model: FaceEmbedder, folder: Path, rows: Rows, cohort: Cohort | None
+    model: FaceEmbedder, folder: Path, rows: Rows, cohort: Cohort | None, below: int
 ) -> tuple[dict[int, int], NDArray[np.float32], Table | None]:
     """Where each photo's index stands, unit embeddings (N,D) and, with a cohort, measures."""
     by_shard: dict[int, dict[int, str]] = {}
@@ -214,16 +215,17 @@ def _embedded(
     found: list[int] = []
     units: list[NDArray[np.float32]] = []
     tables: list[Table] = []
-    inner = slice(MARGIN, MARGIN + model.input_size)
+    size = model.input_size
+    inner, down = slice(MARGIN, MARGIN + size), slice(MARGIN, MARGIN + size + below)
     for shard, files in sorted(by_shard.items()):
         with PhotoStore(shard_file(folder, shard)) as store:
-            crops = np.stack([decode(store.read(file))[inner, inner] for file in files.values()])
-        x = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+            crops = np.stack([decode(store.read(file))[down, inner] for file in files.values()])
+        x = torch.from_numpy(crops[:, -size:]).permute(0, 3, 1, 2).float() / 255
         found += files
         if cohort is not None and isinstance(model, HasRaw):
             raw = raw_all(model, x, fast=False).cpu().numpy()
             units.append(raw / np.linalg.norm(raw, axis=1, keepdims=True))
-            tables.append(cohort.measure(raw, crops))
+            tables.append(cohort.measure(raw, crops[:, :size]))
         else:
             units.append(embed_all(model, x, fast=False).cpu().numpy())
     places = {index: place for place, index in enumerate(found)}

@@ -20,7 +20,7 @@ from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PairsError, PairSet, PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.evaluation.verdicts.pair_rules import rates_of
-from xfv_core.evaluation.verdicts.photos import raw_rows
+from xfv_core.evaluation.verdicts.photos import SIDE, raw_rows
 from xfv_core.models.base import BATCH, HasRaw
 
 Look = Callable[[bytes], tuple[Pixels, Pixels]]  # a photo -> the network's crop, the template crop
@@ -83,9 +83,12 @@ def measure_pairs(
 
 
 def aligned(data: bytes) -> tuple[Pixels, Pixels]:
-    """``Look`` for files that are template crops of 112 px already."""
+    """``Look`` for files that are template crops of 112 px already.
+
+    They may go on below: the network is then shown the last 112 rows.
+    """
     crop = decode(data)
-    return crop, crop
+    return crop[-SIDE:], crop[:SIDE]
 
 
 def report(
@@ -93,14 +96,14 @@ def report(
 ) -> dict[str, Any]:
     """What ``evaluate`` reports of probabilities (N,) and verdicts at a rule: the whole, Tippett
     and DET curves by ``scores``, and every slice of the columns that is large enough."""
-    found = _judged(p, same, y)
+    found = judged(p, same, y)
     return {
         **found,
         "tippett": tippett(p, y),
         "det": det(scores, y),
         "slices": {
             name: {
-                value: _judged(p[rows], same[rows], y[rows])
+                value: judged(p[rows], same[rows], y[rows])
                 for value, rows in _slices(values).items()
                 if min(int(y[rows].sum()), int((~y[rows]).sum())) >= FEWEST // 4
                 and int(rows.sum()) >= FEWEST
@@ -124,7 +127,8 @@ def measure_columns(a: Table, b: Table) -> dict[str, list[str]]:
     return columns
 
 
-def _judged(p: Floats, same: Labels, y: Labels) -> dict[str, Any]:
+def judged(p: Floats, same: Labels, y: Labels) -> dict[str, Any]:
+    """Probabilities (N,), verdicts and labels -> how honest and how often wrong they are."""
     rates = rates_of(same, y)
     right = int((same == y).sum())
     return {
@@ -142,4 +146,12 @@ def _judged(p: Floats, same: Labels, y: Labels) -> dict[str, Any]:
 
 def _slices(values: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
     column = np.array(values)
-    return {str(value): column == value for value in np.unique(column)}
+    return {str(value): column == value for value in sorted(np.unique(column), key=_order)}
+
+
+def _order(value: str) -> tuple[float, str]:
+    """By the number that a text begins with, where it does."""
+    try:
+        return float(value.split()[0]), value
+    except (ValueError, IndexError):
+        return np.inf, value

@@ -28,6 +28,7 @@ TERMS: tuple[tuple[str, Side], ...] = tuple(
 RANGE = (0.2, 99.8)  # percentiles of what is fitted; beyond is clipped
 RIDGE = 1e-4
 POOR = (0.075, 0.5)  # quantile of the norm of ordinary photos, and how far below all is poor
+UNSHARP = (1.1, 0.7)  # sharpness: a crop of 112 px blurred by 2 px or less, by 3 px or more
 STRANGERS_PASS = 0.005  # of those degraded or covered alike
 GENUINE_FAIL = 0.04  # of pairs with one poor photo, called different
 
@@ -88,14 +89,15 @@ def fit_gap(curve: PairCurve, blocks: Sequence[Block]) -> Gap:
     same: list[tuple[Floats, Floats, Floats]] = []
     covered: list[tuple[Floats, Floats, Floats]] = []
     different: list[tuple[Floats, Floats, Floats]] = []
+    unsharp: list[tuple[Floats, Floats, Floats]] = []
     for block in blocks:
         bars = curve.bars(block.a, block.b)
         log_lr = bars.slope * (block.similarities - bars.middle)
-        poor, cover, worst = _shares(curve.gap, block)
+        poor, cover, worst, blurred = _shares(curve.gap, block)
         kinds, count = np.unique(block.alike, return_counts=True)
         each = 1 / count[np.searchsorted(kinds, block.alike)]  # every kind weighs the same
         strangers = ~block.labels & (block.alike != "")
-        for share, into in ((poor, same), (cover, covered)):
+        for share, into in ((poor, same), (cover, covered), (blurred, unsharp)):
             rows = strangers & (share > 0.5)
             into.append((log_lr[rows], share[rows], each[rows]))
         rows = block.labels & (worst > 0.5)
@@ -106,6 +108,8 @@ def fit_gap(curve: PairCurve, blocks: Sequence[Block]) -> Gap:
         _exceeded_by(same, STRANGERS_PASS),
         _exceeded_by(covered, STRANGERS_PASS),
         _exceeded_by(different, GENUINE_FAIL),
+        _exceeded_by(unsharp, STRANGERS_PASS),
+        *UNSHARP,
     )
 
 
@@ -158,11 +162,12 @@ def _no_gap(ordinary: Table) -> Gap:
     return Gap(start, start - POOR[1] * float(ordinary.norm.std()), 0, 0, 0)
 
 
-def _shares(gap: Gap, block: Block) -> tuple[Floats, Floats, Floats]:
-    """How much each of the three reasons for a gap applies to the pairs, in [0,1]."""
+def _shares(gap: Gap, block: Block) -> tuple[Floats, Floats, Floats, Floats]:
+    """How much each of the four reasons for a gap applies to the pairs, in [0,1]."""
     poor = Gap(gap.poor_from, gap.poor_to, 1, 0, 1).widths(block.a, block.b)
     cover = Gap(gap.poor_from, gap.poor_to, 0, 1, 0).widths(block.a, block.b)[0]
-    return poor[0], cover, poor[1]
+    unsharp = Gap(gap.poor_from, gap.poor_to, 0, 0, 0, 1, *UNSHARP).widths(block.a, block.b)[0]
+    return poor[0], cover, poor[1], unsharp
 
 
 def _exceeded_by(found: list[tuple[Floats, Floats, Floats]], share: float) -> float:

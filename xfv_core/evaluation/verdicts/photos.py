@@ -16,6 +16,8 @@ from xfv_core.evaluation.data.degrade import Setting, degraded
 from xfv_core.models.base import HasRaw, raw_all
 
 CHUNK = 256
+SIDE = 112
+SQUARE_BELOW = 8  # px under the template crop at which the detector's square lies, in the mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +35,18 @@ def measure_photos(
     crops: Pixels,
     settings: Sequence[Setting | None],
     seed: int = 0,
+    seen: Pixels | None = None,
 ) -> Photos:
-    """Embeddings and measures of template crops (N,112,112,3), degraded first where they are to
-    be."""
+    """Embeddings and measures of crops (N,112+M,112,3), degraded first where they are to be.
+
+    The first 112 rows are the template crop, the last 112 what the network sees, unless it is
+    ``seen`` (N,S,S,3).
+    """
     raws, tables = [], []
     for i in tqdm(range(0, len(crops), CHUNK), desc="photos", unit="batch"):
         part = _worse(crops[i : i + CHUNK], settings[i : i + CHUNK], seed + i)
-        raws.append(raw_rows(network, part))
-        tables.append(cohort.measure(raws[-1], part))
+        raws.append(raw_rows(network, part[:, -SIDE:] if seen is None else seen[i : i + CHUNK]))
+        tables.append(cohort.measure(raws[-1], part[:, :SIDE]))
     raw = np.concatenate(raws)
     return Photos(raw / np.linalg.norm(raw, axis=1, keepdims=True), Table.joined(tables), settings)
 
