@@ -63,8 +63,8 @@ def examples_widget() -> gr.Gallery:
     )
 
 
-def two_photos(page: gr.Blocks) -> None:
-    """Verdict and reasons for two photos, in one view."""
+def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
+    """Verdict and reasons for two photos, in one view; returns the places of the photos."""
     key = gr.Textbox(visible=False)  # the first: see KEY_JS
     asked, shown, picks = gr.State((0, 0)), gr.State(""), gr.State({})
     with gr.Column(elem_id="stage", elem_classes="xfv-holder"):
@@ -111,6 +111,7 @@ def two_photos(page: gr.Blocks) -> None:
     save_and_link(pair, strength, taken_home)
     page.load(pair.restore, None, pair.restored, **SILENT)
     page.load(None, method, None, js=CHOOSE_JS, **SILENT)
+    return photo_a, photo_b
 
 
 def hero(label: str, side: str) -> tuple[PhotoImage, gr.HTML, gr.Gallery, gr.Button]:
