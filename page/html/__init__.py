@@ -16,7 +16,7 @@ from markupsafe import Markup
 FOLDER = Path(__file__).parent
 _STYLES = (
     "base", "answer", "maps", "two_photos", "all", "patches", "parts", "live", "charts", "models",
-    "explorer",
+    "explorer", "occluder",
 )  # fmt: skip
 _SCRIPTS = ("patches", "parts", "link", "prior")
 
@@ -50,6 +50,6 @@ FRAME = _read("frame.css")  # what Gradio's prefix of all other styles would not
 SCRIPTS = tuple(_read(f"{name}.js") for name in _SCRIPTS)
 REPORT_STYLE = _read("report.css")
 PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"), _read("radios.js"))
-EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT = (
-    _read(f"{name}.js") for name in ("explorer", "live", "all")
+EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT, OCCLUDER_SCRIPT = (
+    _read(f"{name}.js") for name in ("explorer", "live", "all", "occluder")
 )

@@ -13,6 +13,7 @@ from page.html.answer import empty_answer
 from page.html.words import about_line, look_first
 from page.photo import PhotoImage, photo_widget
 from page.tabs.controls import Controls, MethodControls, method_controls, model_widget, rule_widget
+from page.tabs.occluder import occluder_switch, open_when_switched
 from page.tabs.pair import (
     EXAMPLES,
     FACE,
@@ -80,6 +81,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
         with gr.Row(elem_id="switch"):
             method = method_widget()
             side_by_side = gr.Button("All side by side", size="sm", elem_id="all-methods")
+            patch = occluder_switch()
             strength = gr.Slider(
                 0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength",
                 container=False, buttons=[],
@@ -108,6 +110,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
     side_by_side.click(pair.explain_all, controls.all, every, js=KEY_JS, show_progress="hidden",
                        **MAPS)  # fmt: skip
     every.select(chosen_method, None, method, **SILENT)
+    open_when_switched(patch, controls, KEY_JS)
     save_and_link(pair, strength, taken_home)
     page.load(pair.restore, None, pair.restored, **SILENT)
     page.load(None, method, None, js=CHOOSE_JS, **SILENT)
