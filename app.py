@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from page.html import FRAME, PAGE_SCRIPTS, STYLE
+from page.html import HEAD, STYLE
 from page.server.gate import SERVING
 from page.tabs.explorer import BUNDLED
 from page.whole import THEME, build
@@ -47,8 +47,7 @@ def main(
         share=share,
         theme=THEME,
         css=STYLE,
-        head=f"<style>{FRAME}</style>",
-        js=f"() => {{ {' '.join(f'({script})();' for script in PAGE_SCRIPTS)} }}",
+        head=HEAD,
         max_file_size=MAX_UPLOAD,
         show_error=False,
         run_history=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -62,6 +63,33 @@ def test_the_installed_package_verifies_and_knows_all_models(
     assert not same
     manifest = json.loads((ROOT / "weights.json").read_text(encoding="utf-8"))
     assert names == [name for name, card in manifest["models"].items() if card["bundled"]]
+
+
+USER = """
+import numpy as np
+from xfv_core import Verifier, verify_many, verify_references
+
+verifier = Verifier()
+verdict = verifier.verify("a.jpg", np.zeros((112, 112, 3), np.uint8))
+reveal_type(verdict.similarity)
+reveal_type(verdict.probability_same)
+for compared in verify_many(verifier, [("a.jpg", b"bytes")]):
+    reveal_type(compared.verdict)
+for explanation in verifier.explain("a.jpg", "b.jpg", method="occlusion"):
+    reveal_type(explanation.maps.a)
+reveal_type(verify_references(verifier, ["a.jpg"], "b.jpg").fused.same)
+verifier.verify(3, "b.jpg")
+"""
+
+
+def test_a_users_type_checker_knows_what_comes_back(programs: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(USER)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent",
+               "--python-executable", str(programs / "python"), "mine.py"]  # fmt: skip
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    revealed = re.findall(r'Revealed type is "(.+)"', said)
+    assert len(revealed) == 5 and not any("Any" in each.split("[")[0] for each in revealed), said
+    assert said.count("error:") == 1 and 'Argument 1 to "verify"' in said
 
 
 def test_the_wheel_says_that_it_is_typed_and_carries_no_page(wheel: Path) -> None:

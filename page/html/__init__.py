@@ -46,10 +46,14 @@ def _read(name: str) -> str:
 
 
 STYLE = "\n".join(_read(f"{name}.css") for name in _STYLES)
-FRAME = _read("frame.css")  # what Gradio's prefix of all other styles would not let reach its place
+_FRAME = _read(
+    "frame.css"
+)  # what Gradio's prefix of all other styles would not let reach its place
 SCRIPTS = tuple(_read(f"{name}.js") for name in _SCRIPTS)
 REPORT_STYLE = _read("report.css")
-PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"), _read("radios.js"))
+_PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"), _read("radios.js"))
+# there before the page is: whoever is quick, or on a slow line, finds no widget without its script
+HEAD = f"<style>{_FRAME}</style><script>{' '.join(f'({s})();' for s in _PAGE_SCRIPTS)}</script>"
 EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT, OCCLUDER_SCRIPT = (
     _read(f"{name}.js") for name in ("explorer", "live", "all", "occluder")
 )

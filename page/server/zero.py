@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from page.server.folder import KEEP_SECONDS
 from xfv_core import Verifier, load_model
 from xfv_core.explain.judged import Judged, explain_crops
 from xfv_core.models import FaceEmbedder
+from xfv_core.weights.manifest import Manifest
 
 LOAN = 30  # seconds; the slowest preset takes a few
 GPU = "cuda"
@@ -26,15 +27,25 @@ def make_verifier() -> Verifier:
     import spaces
 
     lent = spaces.GPU(duration=LOAN)(explain_on_loan)
-    return Verifier(device="cpu", explain_elsewhere=lent, keep_seconds=KEEP_SECONDS)
+
+    def elsewhere(name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
+        yield from lent(verifier.manifest, name, *crops, **judged)
+
+    verifier = Verifier(device="cpu", explain_elsewhere=elsewhere, keep_seconds=KEEP_SECONDS)
+    return verifier
 
 
-@cache
-def on_gpu(name: str) -> FaceEmbedder:
+_networks: dict[tuple[Path, str, str], FaceEmbedder] = {}
+
+
+def on_gpu(manifest: Manifest, name: str) -> FaceEmbedder:
     """The network in the process that has the GPU; its weights are on the disk by then."""
-    return load_model(name, device=GPU)
+    key = (manifest.folder, name, manifest.card(name).sha256)
+    if key not in _networks:
+        _networks[key] = load_model(name, manifest=manifest, device=GPU)
+    return _networks[key]
 
 
-def explain_on_loan(name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
-    """`xfv_core.explain.judged.explain_crops`, given the name of a network."""
-    yield from explain_crops(on_gpu(name), *crops, **judged)
+def explain_on_loan(manifest: Manifest, name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
+    """`xfv_core.explain.judged.explain_crops`, given the name of a network of a manifest."""
+    yield from explain_crops(on_gpu(manifest, name), *crops, **judged)

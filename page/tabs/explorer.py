@@ -51,13 +51,6 @@ def choose_source(source: str) -> gr.Dropdown:
 
 
 @in_words
-def choose_model(source: str, model: str) -> tuple[str, gr.Radio]:
-    """What the gallery amounts to for a model, and what can explain it."""
-    offered = methods_for(model)
-    return overview(gallery(source), model), gr.Radio(offered, value=offered[0][1])
-
-
-@in_words
 def turned_to(event: gr.EventData) -> int:
     """The page that was asked for."""
     return whole_number(event, "page")
@@ -91,8 +84,8 @@ def open_pair(
     source: str, model: str, method: str, row: int, request: gr.Request
 ) -> Iterator[tuple[str, str]]:
     """One pair's verdict and ever better maps; at once where they are stored."""
-    if row < 0:
-        yield "", waiting(WAITING)
+    if row < 0:  # none is open
+        yield gr.skip(), gr.skip()
         return
     said = ""
     try:
@@ -105,14 +98,30 @@ def open_pair(
         yield said, waiting(str(problem))
 
 
-def none_open(source: str, model: str, listed: tuple[str, str]) -> Sequence[Any]:
-    """The first page of other pairs than those ``listed``, and none of them open.
+@in_words
+def renewed(
+    source: str,
+    model: str,
+    listed: tuple[str, str],
+    outcome: str,
+    order: str,
+    low: float,
+    high: float,
+) -> Sequence[Any]:
+    """What the gallery amounts to for a model, what can explain it, the first page of its pairs,
+    and none of them open: all in one answer, so that no half of it can follow a visitor's click.
 
     A dropdown may tell of one choice twice; by then somebody may have opened a pair.
     """
     if (source, model) == listed:
-        return [gr.skip()] * 5
-    return (source, model), 0, -1, "", waiting(WAITING)
+        return [gr.skip()] * 8
+    offered = methods_for(model)
+    listing = pairs(source, model, outcome, order, low, high, offered[0][1], 0)
+    method = gr.Radio(offered, value=offered[0][1])
+    return (
+        (source, model), overview(gallery(source), model), method, 0, -1, listing, "",
+        waiting(WAITING),
+    )  # fmt: skip
 
 
 def explorer(sources: Sequence[str]) -> None:
@@ -144,15 +153,13 @@ def explorer(sources: Sequence[str]) -> None:
     to_list = (pairs, chosen, listing)
     to_open = (open_pair, [source, model, method, row], [said, view])
     quietly: dict[str, Any] = {**SILENT, "trigger_mode": "always_last"}
-    renewed = (choose_model, [source, model], [summary, method])
-    for event in (
-        model.input(*renewed, **quietly),
-        # its first model may have the same name: nothing would tell that anything changed
-        source.input(choose_source, source, model, **quietly).then(*renewed, **quietly),
-    ):
-        event.then(
-            none_open, [source, model, listed], [listed, page, row, said, view], **quietly
-        ).then(*to_list, **quietly)
+    renew = (
+        renewed, [source, model, listed, outcome, order, low, high],
+        [listed, summary, method, page, row, listing, said, view],
+    )  # fmt: skip
+    model.input(*renew, **quietly)
+    # its first model may have the same name: nothing would tell that anything changed
+    source.input(choose_source, source, model, **quietly).then(*renew, **quietly)
     gr.on(
         [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
     ).then(*to_list, **quietly)

@@ -130,6 +130,31 @@ def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_p
     assert 0 < table["accuracy"]["low"] < 1
 
 
+def test_a_foreign_network_gets_a_probability_from_ones_own_pairs(
+    examples: Path, tmp_path: Path
+) -> None:
+    shutil.copy(MANIFEST_PATH.parent / "xfv_core" / "weights" / "sface.safetensors", tmp_path)
+    entry = json.loads(MANIFEST_PATH.read_text())["models"]["sface"]
+    entry = {**entry, "bundled": "sface.safetensors", "calibration": None, "cohort": None}
+    mine = {"default": "mine", "models": {"mine": entry}}
+    manifest = tmp_path / "mine.json"
+    manifest.write_text(json.dumps(mine))
+    people = ["obama.jpg", "obama2.jpg", "obama3.jpg"], ["biden.jpg", "astronaut.jpg"]
+    genuine = [f"{a},{b},1" for a in people[0] for b in people[0] if a != b]
+    impostor = [f"{a},{b},0" for a in people[0] for b in people[1]]
+    (tmp_path / "my.csv").write_text("\n".join(["path_a,path_b,label", *4 * (genuine + impostor)]))
+    named = ["--manifest", str(manifest), "--model", "mine"]
+    pair = [str(examples / name) for name in people[0][:2]]
+
+    def verdict() -> dict[str, Any]:
+        return dict(json.loads(runner.invoke(app, ["verify", *pair, *named, "--json"]).stdout))
+
+    assert runner.invoke(app, ["verify", *pair, *named]).exit_code == 2  # nobody knows its bar
+    command = ["calibrate", *named, "--pairs", str(tmp_path / "my.csv"), "--photos", str(examples)]
+    assert runner.invoke(app, command).exit_code == 0
+    assert verdict()["same"] and 0.5 < verdict()["probability_same"] < 1
+
+
 def test_evaluate_says_that_aligned_crops_need_their_folder(tmp_path: Path) -> None:
     (tmp_path / "pairs.txt").write_text("1\t1\nA\t1\t2\nA\t1\tB\t1\n")  # names no files
     result = runner.invoke(app, ["evaluate", "--pairs", str(tmp_path / "pairs.txt"), "--aligned"])

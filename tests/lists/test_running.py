@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -250,3 +253,27 @@ def test_two_processes_write_what_one_writes(photos: Path, tmp_path: Path) -> No
                    "--out", str(out)]  # fmt: skip
         assert run_processes(count, program) == 0
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_process_that_is_killed_leaves_what_the_same_command_goes_on_with(
+    photos: Path, tmp_path: Path
+) -> None:
+    pairs = write_list(tmp_path / "in.csv", ROWS * 1000)
+
+    def command(out: Path) -> list[str]:
+        return [sys.executable, "-m", "xfv_core", "verify", "--pairs", str(pairs), "--images",
+                str(photos), "--out", str(out), "--model", "ecnet"]  # fmt: skip
+
+    whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    part = Run(read_list(pairs, photos), killed, model="ecnet").part(0)
+    with subprocess.Popen(
+        command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while not (part.exists() and part.stat().st_size > 300):  # some rows
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.001)
+        process.kill()
+    assert part.exists() and not killed.exists()
+    subprocess.run(command(killed), check=True, capture_output=True)
+    assert killed.read_bytes() == whole.read_bytes()

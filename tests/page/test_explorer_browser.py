@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from page.tabs.explorer import none_open
+from page.tabs.explorer import BUNDLED, renewed
 from tests.page.browser import PATIENCE, serving
 from xfv_core.weights.manifest import load_manifest
 
@@ -84,10 +84,14 @@ def test_another_model_has_other_verdicts_and_other_methods(explorer: Page) -> N
     expect(explorer.locator(f"{MAPS} .xfv-parts button").first).to_be_visible()
 
 
-def test_a_choice_told_twice_does_not_close_the_pair_opened_in_between() -> None:
-    listed = ("examples", "ecnet")
-    assert none_open(*listed, listed) == [gr.skip()] * 5
-    assert none_open("examples", "sface", listed)[:3] == (("examples", "sface"), 0, -1)
+def test_a_choice_told_twice_changes_nothing_so_that_a_click_in_between_is_not_lost() -> None:
+    settings = ("all", "as listed", 0, 100)
+    assert renewed(BUNDLED, "ecnet", (BUNDLED, "ecnet"), *settings) == [gr.skip()] * 8
+    now, said, *_, page, row, listing, _, _ = renewed(
+        BUNDLED, "sface", (BUNDLED, "ecnet"), *settings
+    )
+    assert (now, page, row) == ((BUNDLED, "sface"), 0, -1)
+    assert "Pairs" in said and "Pair 1" in listing
 
 
 def test_the_explorer_fits_a_phone(open_page: Callable[..., Page]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from page.server import zero
 from xfv_core import Verifier
+from xfv_core.weights.manifest import Manifest, load_manifest
 
 METHODS = ({"method": "occlusion", "preset": "fast"}, {"method": "patches"}, {"method": "parts"})
 
@@ -26,7 +28,7 @@ def loans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def lend(duration: float) -> Callable[..., Any]:
         def lent(task: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
             def there(*values: Any, **named: Any) -> Iterator[Any]:
-                asked.append(values[0])
+                asked.append(values[1])
                 values, named = pickle.loads(pickle.dumps((values, named)))
                 for found in task(*values, **named):
                     yield pickle.loads(pickle.dumps(found))
@@ -39,7 +41,7 @@ def loans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lend))
     monkeypatch.setattr(zero, "GPU", "cpu")
-    zero.on_gpu.cache_clear()
+    monkeypatch.setattr(zero, "_networks", {})
     return asked
 
 
@@ -64,6 +66,18 @@ def test_a_verdict_and_maps_that_are_known_take_no_loan(loans: list[str], exampl
     for _ in range(2):
         verifier.explained(*pair, method="occlusion", preset="fast")
     assert loans == ["sface"]
+
+
+def test_the_network_there_is_that_of_the_manifest_that_is_served(
+    loans: list[str], examples: Path
+) -> None:
+    known = load_manifest()
+    mine = replace(known.card("sface"), name="mine", title="Mine")
+    verifier = zero.make_verifier()
+    verifier.use(Manifest("mine", {"mine": mine}, known.folder))
+    pair = examples / "obama.jpg", examples / "obama2.jpg"
+    found = verifier.explained(*pair, method="occlusion", preset="fast")
+    assert loans == ["mine"] and found.maps.model == "mine"
 
 
 def test_elsewhere_nothing_is_imported_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
