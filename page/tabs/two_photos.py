@@ -25,7 +25,7 @@ from page.tabs.pair import (
     example,
     save,
 )  # fmt: skip
-from page.widgets import MAPS, SILENT, VERDICTS, methods
+from page.widgets import IN_TURN, MAPS, SILENT, VERDICTS, methods
 from xfv_core.explain import Method
 
 SETTINGS = "Model, decision rule and options of the method"
@@ -108,7 +108,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
     clear.click(None, None, [photo_a, photo_b], js="() => [null, null]", **SILENT)
     examples.select(example, None, [photo_a, photo_b], **SILENT)
     side_by_side.click(pair.explain_all, controls.all, every, js=KEY_JS, show_progress="hidden",
-                       **MAPS)  # fmt: skip
+                       **IN_TURN)  # fmt: skip
     every.select(chosen_method, None, method, **SILENT)
     open_when_switched(patch, controls, KEY_JS)
     save_and_link(pair, strength, taken_home)
@@ -165,7 +165,7 @@ def explain_when_asked(pair: Pair, views: Views) -> Any:
     explained = [*views.faces, views.scale, views.reasons, pair.shown]
     explaining = asked.change(
         pair.explain, {*controls.all, asked}, explained,
-        show_progress="hidden", trigger_mode="multiple", js=KEY_JS, **MAPS,
+        show_progress="hidden", trigger_mode="multiple", js=KEY_JS, **IN_TURN,
     )  # fmt: skip
     gr.on([each.change for each in (controls.method, *controls.options)], next_turn, asked, asked,
           cancels=[explaining], js=NEW_TURN_JS, trigger_mode="multiple", **SILENT)  # fmt: skip
@@ -236,7 +236,7 @@ def save_and_link(pair: Pair, strength: gr.Slider, tools: Tools) -> None:
           **MAPS)  # fmt: skip
     gr.on([asked.change], pair.link, controls.all, tools.link, **SILENT)
     tools.to_report.click(
-        pair.report, controls.all, tools.reports, show_progress_on=tools.to_report, **MAPS
+        pair.report, controls.all, tools.reports, show_progress_on=tools.to_report, **IN_TURN
     )
     hidden = [gr.DownloadButton(visible=False)] * 2
     asked.change(lambda: hidden, None, tools.reports, **SILENT)
