@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from xfv_core.explain import Maps
     from xfv_core.many import Compared, verify_many
     from xfv_core.models import load_model
-    from xfv_core.references import Referenced, verify_references
+    from xfv_core.references import (
+        Referenced,
+        ReferenceMaps,
+        explain_references,
+        verify_references,
+    )
     from xfv_core.results import Explanation, Verdict
     from xfv_core.verifier import Verifier
 
 __all__ = [
-    "Ask", "Compared", "Explanation", "Maps", "Referenced", "Verdict", "Verifier", "XfvError",
-    "__version__", "load_model", "verify_many", "verify_references",
+    "Ask", "Compared", "Explanation", "Maps", "ReferenceMaps", "Referenced", "Verdict",
+    "Verifier", "XfvError", "__version__", "explain_references", "load_model",
+    "verify_many", "verify_references",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -29,10 +35,12 @@ _HOMES = {
     "Compared": "many",
     "Explanation": "results",
     "Maps": "explain",
+    "ReferenceMaps": "references",
     "Referenced": "references",
     "Verdict": "results",
     "Verifier": "verifier",
     "XfvError": "errors",
+    "explain_references": "references",
     "load_model": "models",
     "verify_many": "many",
     "verify_references": "references",

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
+from scipy.special import expit
 
 from page.html import filled
 from page.html.charts import points
 from page.html.key import Key
 from page.html.words import POINTS
 from xfv_core.confidence import Calibration
+from xfv_core.confidence.conditional import Bars, evidence
 from xfv_core.results import Verdict, percent
 from xfv_core.weights.manifest import ModelCard
 
@@ -137,9 +139,9 @@ def axis(verdict: Verdict, calibration: Calibration) -> Markup:
 def _probability(verdict: Verdict) -> str:
     """P(same person) over the similarity, for photos with the measures of these two."""
     assert verdict.says_nothing is not None and verdict.slope is not None
-    s = np.linspace(LOWEST, 1, 141)
-    outside = s - np.clip(s, *verdict.says_nothing)
-    p = 1 / (1 + np.exp(-np.clip(verdict.slope * outside, -50, 50)))
+    s = np.linspace(LOWEST, 1, 141, dtype=np.float64)
+    lower, upper, slope = (np.full(len(s), x) for x in (*verdict.says_nothing, verdict.slope))
+    p = expit(evidence(s, Bars(lower, upper, upper, slope)))
     return points([_x(each) for each in s], BASE - p * HIGH)
 
 

@@ -4,7 +4,8 @@
   const asked = { pair: 1, turn: 1 };
   const stage = () => document.getElementById("stage");
 
-  const age = () => stage()?.querySelectorAll("[data-pair]").forEach((piece) => {
+  const answers = "#stage [data-pair], #references [data-pair]";
+  const age = () => document.querySelectorAll(answers).forEach((piece) => {
     const old = Number(piece.dataset.pair) !== asked.pair ||
       ("turn" in piece.dataset && Number(piece.dataset.turn) !== asked.turn);
     if (old && piece.dataset.state !== "stale") piece.dataset.state = "stale";
@@ -24,10 +25,11 @@
 
   const watch = () => {
     const settings = document.getElementById("settings");
-    if (!stage() || !settings) return setTimeout(watch, 50);
-    new MutationObserver(age).observe(stage(), { childList: true, subtree: true });
     // what is folded up comes into being when it is unfolded
-    new MutationObserver(choose).observe(settings, { childList: true, subtree: true });
+    if (!stage() || !settings) return setTimeout(watch, 50);
+    const more = document.getElementById("more-photos");
+    for (const [place, look] of [[stage(), age], [more, age], [settings, choose]])
+      new MutationObserver(look).observe(place, { childList: true, subtree: true });
   };
   watch();
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from page.html import ALL_SCRIPT
 from page.html.answer import empty_answer
-from page.html.words import about_line, look_first
+from page.html.words import about_line, keys, look_first
 from page.photo import PhotoImage, photo_widget
 from page.tabs.controls import Controls, MethodControls, method_controls, model_widget, rule_widget
 from page.tabs.occluder import occluder_switch, open_when_switched
@@ -25,6 +25,7 @@ from page.tabs.pair import (
     example,
     save,
 )  # fmt: skip
+from page.tabs.references import more_references
 from page.widgets import IN_TURN, MAPS, SILENT, VERDICTS, methods
 from xfv_core.explain import Method
 
@@ -89,6 +90,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
         said = gr.HTML(elem_id="reasons")
         every = gr.HTML(elem_id="all", js_on_load=ALL_SCRIPT)
         taken_home = tools()
+        gr.HTML(keys(len(methods())), elem_id="keys")
     examples = examples_widget()
     with gr.Accordion(SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
@@ -98,6 +100,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
         widgets = {name: options_of(each) for name, each in methods().items()}
     controls = Controls(key, (photo_a, photo_b), picks, model, rule, method, widgets)
     pair = Pair(controls, asked, shown)
+    more_references(controls)
     views = Views(says, (choice_a, choice_b), (view_a, view_b), of, said, every)
     mark_what_is_out_of_date(controls)
     explaining = explain_when_asked(pair, views)

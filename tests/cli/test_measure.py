@@ -15,6 +15,10 @@ from typer.testing import CliRunner
 from tests.launch import run_processes
 from xfv_core import Verifier
 from xfv_core.cli import app
+from xfv_core.evaluation.channels import covered
+from xfv_core.evaluation.channels import parts as part_tables
+from xfv_core.evaluation.kept import read_rows
+from xfv_core.evaluation.verdicts.evaluate import PairRow, summarise
 from xfv_core.faces import TEMPLATE, cut, similarity
 from xfv_core.weights.manifest import MANIFEST_PATH, load_manifest, save_manifest
 
@@ -32,15 +36,11 @@ def test_two_processes_find_the_figures_of_one(
         (tmp_path / name[:5]).mkdir(exist_ok=True)
         Image.fromarray(face).save(tmp_path / name[:5] / f"{name}.png")
     first, second, other = "obama/obama.png", "obama/obama2.png", "biden/biden.png"
-    rows = [
-        f"{first},{second},1",
-        f"{second},{first},1",
-        f"{first},{other},0",
-        f"{other},{second},0",
-    ]
+    rows = [f"{first},{second},1", f"{other},{second},0"]  # one for each of two processes
     (tmp_path / "pairs.csv").write_text("\n".join(["path_a,path_b,label", *rows]))
     command = [measurement, "--images", str(tmp_path), "--pairs", str(tmp_path / "pairs.csv")]
-    command += ["--on", "both", "--method", "xssab", "--method", "gradcam", "--out"]
+    command += ["--on", "both", "--model", "full112"]  # the smallest network
+    command += ["--method", "xssab", "--method", "gradcam", "--out"]
     found = []
     for count in (1, 2):  # each with one thread: the number of threads moves the last digits
         out, kept = tmp_path / str(count), tmp_path / f"kept-{count}.json"
@@ -50,7 +50,7 @@ def test_two_processes_find_the_figures_of_one(
         found.append(json.loads(kept.read_text()))
     one, two = found
     assert figures(one) == figures(two)
-    assert one["n"] == 4 and one["command"].startswith(f"python -m xfv_core {measurement} --model")
+    assert one["n"] == 2 and one["command"].startswith(f"python -m xfv_core {measurement} --model")
 
 
 def figures(summary: Any) -> Any:
@@ -64,8 +64,9 @@ def figures(summary: Any) -> Any:
 
 
 def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
-    examples: Path, tmp_path: Path
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(part_tables, "RESAMPLES", 10)
     names = ("obama.jpg", "biden.jpg", "astronaut.jpg")
     (tmp_path / "photos").mkdir()
     for name in names:
@@ -86,6 +87,8 @@ def test_parts_are_measured_and_kept_in_the_manifest_that_is_named(
     assert found["LFW, aligned"]["metrics"]["n"] == len(names)
     card = load_manifest(mine).card("ecnet")
     assert card.figures.parts is not None and card.figures.parts["sets"] == found
+    rows = read_rows(tmp_path / "results" / card.figures.parts["rows"], covered.FaceRow)
+    assert json.loads(json.dumps(covered.summarise(rows)[1]["sets"])) == found
     assert card.parts is not None and card.parts != load_manifest().card("ecnet").parts
     assert MANIFEST_PATH.read_bytes() == before
     with Image.open(tmp_path / "atlas.png") as picture:
@@ -125,6 +128,10 @@ def test_evaluate_judges_a_csv_at_the_calibrated_threshold(examples: Path, tmp_p
     table = json.loads(runner.invoke(app, command).stdout)
     kept = json.loads((tmp_path / "kept.json").read_text())
     assert table.items() <= kept.items() and {"protocol", "command", "seed"} <= set(kept)
+    rows = read_rows(tmp_path / kept["rows"], PairRow)
+    told = json.loads(json.dumps(summarise(rows)))
+    assert told.items() <= table.items() and "fmr" in told
+    assert [row.pair for row in rows] == [0, 1, 2] and "jpg" not in str(rows)
     assert table["n"] == 3
     assert table["accuracy"]["mean"] == 1
     assert 0 < table["accuracy"]["low"] < 1

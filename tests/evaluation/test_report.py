@@ -15,8 +15,9 @@ from tests.evaluation.noise import noise_pairs
 from tests.explain.toys import OneCell
 from xfv_core.evaluation.maps import fidelity, patch_lfw, sanity
 from xfv_core.evaluation.maps.study import Study
-from xfv_core.evaluation.report import calibrations, read_results, report
+from xfv_core.evaluation.report import calibrations, report
 from xfv_core.evaluation.report.plots import draw, pictures
+from xfv_core.evaluation.report.results import ResultError, read_results
 from xfv_core.evaluation.report.tables import Figure, column, table
 from xfv_core.weights.manifest import load_manifest
 
@@ -58,6 +59,22 @@ def test_the_report_in_the_repository_is_that_of_the_results_beside_it() -> None
     assert text == report(read_results(ROOT / "results"), load_manifest())
     shown = re.findall(r"!\[.*\]\((.*)\)", text)
     assert shown and all((ROOT / picture).exists() for picture in shown)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"mood": "good"}, r"peers\.json: unknown key 'mood'"),
+        ({"races": None}, r"peers\.json: races must be a list"),
+        ({"n": "4"}, "n must be a whole number, not '4'"),
+    ],
+)
+def test_a_result_that_no_measurement_writes_is_refused(
+    change: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "peers.json").write_text(json.dumps({**PEERS, **change}))
+    with pytest.raises(ResultError, match=sentence):
+        read_results(tmp_path)
 
 
 def test_every_method_has_a_row_in_every_table_and_chance_stands_beside(results: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from tests.launch import run_processes
-from tests.lists.colours import NAME, colours_verifier, small_photos, write_list
+from tests.lists.colours import NAME, colours_verifier, write_list
 from xfv_core import Verifier, verify_many
 from xfv_core.faces import FaceDetector
 from xfv_core.lists import ListError, Run, finish, read_list, work_through
@@ -31,18 +31,6 @@ ROWS = [
 
 class StoppedError(Exception):
     """As if the process had been killed."""
-
-
-@pytest.fixture(scope="module")
-def verifier() -> Verifier:
-    return colours_verifier()
-
-
-@pytest.fixture(scope="module")
-def photos(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    small_photos(examples, folder)
-    return folder
 
 
 @pytest.fixture

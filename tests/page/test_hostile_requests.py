@@ -17,7 +17,8 @@ from playwright.sync_api import Page, expect
 
 from tests.page.browser import ROOT, Server, serving
 from tests.page.client import Client
-from tests.page.hostile import PARTS, data_url, harmless, refused
+from tests.page.hostile import PARTS, harmless, refused
+from tests.page.hostile_values import data_url
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -5,8 +5,10 @@ They are shared out by ``accelerate launch`` and resume in their folder.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,84 +36,74 @@ if TYPE_CHECKING:
     from xfv_core.evaluation.maps.study import Study
 
 app = typer.Typer()
+Measure = Callable[..., None]
+Summarise = Callable[[Path], dict[str, Any]]
 SHARED = ("accelerate",)  # packages of what runs over several processes
 
 
-@app.command()
+def study_command(measure: Callable[..., tuple[Measure, Summarise]], n: int, on: Which) -> None:
+    """Register ``measure(study, out, …)`` as a command with the options of every study and its own.
+
+    It returns what measures (takes ``process`` and ``steps``) and what sums up a folder of rows.
+    """
+    name = measure.__name__.replace("_", "-")
+
+    def command(
+        images: Crops,
+        pairs: Pairs = PAIRS,
+        model: Model = MODEL,
+        method: Methods = None,
+        on: On = on,
+        n: Count = n,
+        seed: Seed = 0,
+        out: Rows = Path("runs") / name,
+        result: Result = None,
+        manifest: Manifest = None,
+        **own: Any,
+    ) -> None:
+        needs(*SHARED, extra="evaluate")
+        study = _study(model, pairs, images, method, on, n, seed, manifest)
+        _over_processes(*measure(study, out, **own), out, result)
+
+    *shared, _ = inspect.signature(command, eval_str=True).parameters.values()
+    taken = inspect.signature(measure, locals={"Study": Any}, eval_str=True)
+    options = [*shared, *[*taken.parameters.values()][2:]]
+    command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in options}
+    app.command(name, help=measure.__doc__)(command)
+
+
 def fidelity(
-    images: Crops,
-    pairs: Pairs = PAIRS,
-    model: Model = MODEL,
-    method: Methods = None,
-    on: On = "genuine",
+    study: Study,
+    out: Path,
     kind: Annotated[Literal["similar", "dissimilar"], typer.Option()] = "similar",
-    n: Count = 200,
-    seed: Seed = 0,
-    out: Rows = Path("runs/fidelity"),
-    result: Result = None,
-    manifest: Manifest = None,
     cells: Annotated[
         int | None, typer.Option(help="Per side, that are hidden at once; 14 unless given.")
     ] = None,
-) -> None:
+) -> tuple[Measure, Summarise]:
     """Do maps beat chance, and do methods agree? Deletion, insertion, agreement, cost.
 
     With a larger --n, or another --method, it goes on from the rows in --out, or else from those
     kept with --result.
     """
-    needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.fidelity import measure_fidelity, summarise
     from xfv_core.explain.fidelity import CELLS
 
-    study = _study(model, pairs, images, method, on, n, seed, manifest)
-    _over_processes(
-        lambda **shared: measure_fidelity(study, out, kind=kind, cells=cells or CELLS, **shared),
-        summarise,
-        out,
-        result,
-    )
+    return partial(measure_fidelity, study, out, kind=kind, cells=cells or CELLS), summarise
 
 
-@app.command()
-def patch_lfw(
-    images: Crops,
-    pairs: Pairs = PAIRS,
-    model: Model = MODEL,
-    method: Methods = None,
-    on: On = "both",
-    n: Count = 200,
-    seed: Seed = 0,
-    out: Rows = Path("runs/patch-lfw"),
-    result: Result = None,
-    manifest: Manifest = None,
-) -> None:
+def patch_lfw(study: Study, out: Path) -> tuple[Measure, Summarise]:
     """Do maps find places that were pasted? AUROC, pointing, decision-based replacement."""
-    needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.patch_lfw import measure_patches, summarise
 
-    study = _study(model, pairs, images, method, on, n, seed, manifest)
-    _over_processes(lambda **shared: measure_patches(study, out, **shared), summarise, out, result)
+    return partial(measure_patches, study, out), summarise
 
 
-@app.command()
-def sanity(
-    images: Crops,
-    pairs: Pairs = PAIRS,
-    model: Model = MODEL,
-    method: Methods = None,
-    on: On = "both",
-    n: Count = 50,
-    seed: Seed = 0,
-    out: Rows = Path("runs/sanity"),
-    result: Result = None,
-    manifest: Manifest = None,
-) -> None:
+def sanity(study: Study, out: Path) -> tuple[Measure, Summarise]:
     """Do maps depend on the weights and the order of the photos, and spare identical ones?"""
-    needs(*SHARED, extra="evaluate")
     from xfv_core.evaluation.maps.sanity import measure_sanity, summarise
 
-    study = _study(model, pairs, images, method, on, n, seed, manifest)
-    _over_processes(lambda **shared: measure_sanity(study, out, **shared), summarise, out, result)
+    return partial(measure_sanity, study, out), summarise
 
 
 def _study(
@@ -146,8 +138,8 @@ def _study(
 
 
 def _over_processes(
-    measure: Callable[..., None],
-    summarise: Callable[[Path], dict[str, Any]],
+    measure: Measure,
+    summarise: Summarise,
     out: Path,
     result: Path | None,
 ) -> None:
@@ -155,10 +147,11 @@ def _over_processes(
 
     The rows are kept beside ``result``, in ``rows/``, and gone on from where ``out`` is empty.
     """
+    from xfv_core.evaluation.kept import rows_file, write_summary
     from xfv_core.evaluation.maps.rows import ROWS, keep_rows, take_up
     from xfv_core.evaluation.processes import over_processes
 
-    kept = result.parent / "rows" / f"{result.stem}.parquet" if result else out / ROWS
+    kept = rows_file(result) if result else out / ROWS
 
     def work(**shared: Any) -> None:
         take_up(out, kept)
@@ -168,8 +161,12 @@ def _over_processes(
         keep_rows(out, kept)
         summary = summarise(out)
         if result:
-            summary["rows"] = f"rows/{kept.name}"
-        text = json.dumps(summary, indent=2) + "\n"
-        for file in {out / "summary.json", result or out / "summary.json"}:
-            file.write_text(text)
+            write_summary(result, summary)
+        text = json.dumps(summary, indent=2)
+        (out / "summary.json").write_text(text)
         typer.echo(text)
+
+
+study_command(fidelity, n=200, on="genuine")
+study_command(patch_lfw, n=200, on="both")
+study_command(sanity, n=50, on="both")

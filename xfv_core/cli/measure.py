@@ -65,25 +65,27 @@ def calibrate(
     --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB).
     """
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
-    from xfv_core.evaluation.verdicts.calibration import calibrate_model
+    from xfv_core.evaluation.verdicts.calibration import calibrate as fitted
+    from xfv_core.evaluation.verdicts.calibration import measure
     from xfv_core.weights.manifest import keep_calibration
 
     verifier = verifier_of(manifest)
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     known = verifier.manifest.card(model).whole_calibration
-    calibration = (
-        known
-        if keep_curve and known
-        else calibrate_model(
+    if keep_curve and known:
+        calibration = known
+    else:
+        similarities = measure(
             verifier.model(model),
             pair_set,
             images=images,
             photos=photos or (pair_set.root if pairs == "lfw" else None),
             crop_photo=lambda photo: verifier.central_crop(photo, model).pixels,
             partial=partial,
-            dataset=dataset,
         )
-    )
+        calibration = fitted(
+            similarities, pair_set.labels, pair_set.folds, dataset=dataset or pair_set.name
+        )
     if data:
         calibration = _with_measures(verifier, model, calibration, pair_set, images, data,
                                      (people, held), manifest)  # fmt: skip
@@ -137,6 +139,7 @@ def evaluate(
     if aligned and images is None and Path(pairs).suffix.lower() not in (".bin", ".csv"):
         raise XfvError("--aligned needs --images: the folder or tar in which the crops are.")
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
+    from xfv_core.evaluation.kept import keep, store_rows
     from xfv_core.evaluation.maps.study import head, versions
     from xfv_core.evaluation.verdicts.calibration import SERVED, middle_square
     from xfv_core.evaluation.verdicts.evaluate import evaluate_model
@@ -158,7 +161,7 @@ def evaluate(
         return crop.pixels, align(seen.pixels, face.landmarks).pixels
 
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
-    table = evaluate_model(
+    rows, table = evaluate_model(
         verifier.model(model),
         pair_set,
         images or pair_set.root,
@@ -169,18 +172,18 @@ def evaluate(
         partial=partial,
         path="middle" if middle else SERVED,
     )
+    settings = {
+        "model": model, "weights": card.sha256, "pairs": pair_set.name,
+        "images": Path(images or pair_set.root or "").name, "aligned": aligned,
+        "middle": middle or False, "seed": 0, "versions": versions(),
+    }  # fmt: skip
     if result:
-        settings = {
-            "model": model, "weights": card.sha256, "pairs": pair_set.name,
-            "images": Path(images or pair_set.root or "").name, "aligned": aligned,
-            "middle": middle or False, "seed": 0, "versions": versions(),
-        }  # fmt: skip
-        found = head(settings, "evaluate", PROTOCOL, table["n"]) | table
-        result.write_text(json.dumps(found, indent=2) + "\n")
+        keep(result, rows, head(settings, "evaluate", PROTOCOL, table["n"]) | table)
     if store:
+        folder = verifier.manifest.folder
+        stored = store_rows(folder, f"evaluate_{model}_{store}", rows, settings)
         known = load_manifest(manifest).card(model).figures.results
-        row = {store: _summary(table)}
-        keep_figures(model, verifier.manifest.folder, results={**known, **row})
+        keep_figures(model, folder, results={**known, store: _summary(table) | stored})
     typer.echo(json.dumps(table, indent=2) if as_json else _accuracy_sentence(model, table))
 
 
@@ -219,9 +222,11 @@ def parts(
 ) -> None:
     """Do single channels find face parts, everywhere, and because of the parts?"""
     from xfv_core.evaluation.channels.atlas import mean_maps, sheet
-    from xfv_core.evaluation.channels.covered import measure_parts
+    from xfv_core.evaluation.channels.covered import measure_parts, summarise
     from xfv_core.evaluation.data.face_sets import crops_of_photos, held_out_people
     from xfv_core.evaluation.data.pairs import PhotoStore
+    from xfv_core.evaluation.kept import store_rows
+    from xfv_core.evaluation.maps.study import versions
     from xfv_core.models.ecnet import ECNet
     from xfv_core.weights.manifest import keep_parts
 
@@ -234,14 +239,18 @@ def parts(
         crops = crops_of_photos(
             files, lambda photo: verifier.central_face(photo, model), size, n=n, seed=seed
         )
-    found_by, table = measure_parts(
+    rows = measure_parts(
         network.maps,
         size,
         held_out_people(data, people),
         {f"LFW, {name}": found for name, found in crops.items()},
         seed=seed,
     )
+    found_by, table = summarise(rows, seed)
     if store:
+        settings = {"model": model, "weights": verifier.manifest.card(model).sha256, "n": n,
+                    "people": people, "seed": seed, "versions": versions()}  # fmt: skip
+        table |= store_rows(verifier.manifest.folder, f"parts_{model}", rows, settings)
         keep_parts(model, found_by.to_json(), manifest, table)
     if atlas:
         atlas.write_bytes(sheet(mean_maps(network.maps, crops["moved at random"])))
@@ -258,6 +267,8 @@ def groups(
     manifest: Manifest = None,
 ) -> None:
     """How often are strangers of one group taken for one person? By labels of UTKFace."""
+    from xfv_core.evaluation.kept import store_rows
+    from xfv_core.evaluation.maps.study import versions
     from xfv_core.evaluation.verdicts import groups as by_group
     from xfv_core.weights.figures import keep_figures
 
@@ -269,12 +280,15 @@ def groups(
     points = {name: calibration.point(name).threshold for name in rules}
     cohort, curve = verifier.cohort(model), calibration.conditional
     judge = by_group.by_curve(curve, rules) if curve and cohort else by_group.by_thresholds(points)
-    cells = by_group.measure_groups(
+    rows = by_group.measure_groups(
         verifier.model(model), data, judge, most=n, seed=seed, cohort=cohort
     )
     found = {"protocol": by_group.PROTOCOL, "n": n, "seed": seed, "thresholds": points,
-             "cells": cells}  # fmt: skip
+             "cells": by_group.summarise(rows, seed)}  # fmt: skip
     if store:
+        settings = {"model": model, "weights": verifier.manifest.card(model).sha256, "n": n,
+                    "seed": seed, "versions": versions()}  # fmt: skip
+        found |= store_rows(verifier.manifest.folder, f"groups_{model}", rows, settings)
         keep_figures(model, verifier.manifest.folder, groups=found)
     typer.echo(json.dumps(found, indent=2))
 
@@ -291,9 +305,10 @@ def report(
     needs("matplotlib", extra="evaluate")
     from xfv_core.evaluation import report as written
     from xfv_core.evaluation.report import plots
+    from xfv_core.evaluation.report.results import read_results
     from xfv_core.weights.manifest import load_manifest
 
-    found, models = written.read_results(results), load_manifest(manifest)
+    found, models = read_results(results), load_manifest(manifest)
     folder = results / "plots"
     out.write_text(written.report(found, models, os.path.relpath(folder, out.parent)))
     plots.draw(plots.pictures(found, written.calibrations(models)), folder)

@@ -38,7 +38,7 @@ def chance_curves(
     """Chance for the pair ``a``, ``b``, (3,S,S) RGB in [0,1], of 8 to 20 fields: as many as make
     the mean as certain as 20 independent ones would.
 
-    ``steps`` is called with the finished share after every batch, 1 when the most were needed.
+    ``steps`` is called after every batch with the finished share of what it may take, 1 at the end.
     """
     halves = random_fields(MOST, seed, cells)  # (10,C,C)
     fields = np.stack([halves, -halves], axis=1)  # (10,2,C,C)
@@ -48,7 +48,9 @@ def chance_curves(
         share = _share(steps, first, last)
         parts.append(curves_of_fields(model, a, b, part, seed=seed, steps=share))
         deletion = np.concatenate([each.deletion for each in parts], axis=1)
-        if certain_enough(area(deletion.mean(0))):
+        if last < MOST and certain_enough(area(deletion.mean(0))):
+            if steps:
+                steps(1.0)
             break
     return RandomCurves(deletion, sum(each.passes for each in parts))
 

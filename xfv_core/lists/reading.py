@@ -52,6 +52,11 @@ def read_list(path: Path, folder: Path | None = None) -> PairList:
     return PairList(tuple(columns), tuple(rows), hashlib.sha256(data).hexdigest(), where)
 
 
+def read_csv(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Columns and rows of a CSV in UTF-8, all as wide as its header; ListError, a sentence."""
+    return _csv(path.name, _bytes(path))
+
+
 def _bytes(path: Path) -> bytes:
     if path.is_dir():
         raise ListError(f"{path} is a folder; name the CSV or Parquet file in it.")

@@ -12,12 +12,11 @@ embeddings in int8, each row scaled to its largest entry (they are unit vectors)
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import itertools
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from xfv_core.errors import XfvError
+from xfv_core.lists.faces import TABLE, FaceRow, read_faces, shard_file
 
 TEACHER = "teacher."  # what a packed file puts before a teacher's name
 WORKERS = 2
@@ -89,13 +89,17 @@ def pack(source: Source, out: Path, *, size: int, quality: int, share: int = 1) 
 
 
 def _folder(folder: Path) -> Source:
-    table = _read_table(folder / "faces_train.csv")
+    if not (folder / TABLE).exists():
+        raise TrainingDataError(
+            f"No {TABLE} in {folder}; name the folder of shards or a packed file."
+        )
+    table = read_faces(folder)
     with np.load(folder / "faces_train_teacher.npz") as arrays:
         teachers = {name: arrays[name] for name in arrays.files}
     for name, rows in teachers.items():
         if len(rows) != len(table):
             raise TrainingDataError(f"{name} has {len(rows)} rows, the table has {len(table)}.")
-    labels = np.array([int(row["label"] or -1) for row in table], dtype=np.int64)
+    labels = np.array([-1 if row.label is None else row.label for row in table], dtype=np.int64)
     return Source(f"faces_train-{len(table)}", labels, teachers, lambda: _files(folder, table))
 
 
@@ -116,19 +120,10 @@ def _packed(path: Path) -> Source:
     return Source(f"{path.stem}-{digest[:12]}", labels, teachers, files)
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        raise TrainingDataError(
-            f"No {path.name} in {path.parent}; name the folder of shards or a packed file."
-        )
-    with path.open(newline="") as file:
-        return sorted(csv.DictReader(file), key=lambda row: int(row["index"]))
-
-
-def _files(folder: Path, table: list[dict[str, str]]) -> Iterator[tuple[int, bytes]]:
-    for shard in sorted({row["shard"] for row in table}, key=int):
-        wanted = {row["file"]: int(row["index"]) for row in table if row["shard"] == shard}
-        files = _read_shard(folder / f"faces_train-{int(shard):03d}.tar", wanted)
+def _files(folder: Path, table: Sequence[FaceRow]) -> Iterator[tuple[int, bytes]]:
+    for shard in sorted({row.shard for row in table}):
+        wanted = {row.file: row.index for row in table if row.shard == shard}
+        files = _read_shard(shard_file(folder, shard), wanted)
         yield from zip(wanted.values(), files, strict=True)
 
 

@@ -14,6 +14,7 @@ from xfv_core.evaluation.channels.parts import (
     find_peaks,
     part_table,
     peak_of,
+    peaks_of,
 )
 from xfv_core.evaluation.data.face_sets import Face, jittered
 from xfv_core.faces import TEMPLATE
@@ -64,7 +65,7 @@ def test_a_peak_is_refined_by_its_neighbours_and_knows_its_rivals() -> None:
 
 
 def test_channels_that_follow_a_part_are_pure_and_a_fixed_one_is_not() -> None:
-    peaks = find_peaks(colours, crops())
+    peaks = peaks_of(find_peaks(colours, crops()))
     red, green, fixed = describe_channels(peaks, np.arange(40))
     assert (red.part, green.part) == ("left eye", "mouth")
     assert red.live and green.live and fixed.live
@@ -76,7 +77,7 @@ def test_channels_that_follow_a_part_are_pure_and_a_fixed_one_is_not() -> None:
 
 
 def test_the_table_sets_every_channel_against_one_that_does_not_move() -> None:
-    table = part_table(find_peaks(colours, crops()))
+    table = part_table(peaks_of(find_peaks(colours, crops())))
     assert (table.n, table.live) == (40, 3)
     assert table.covered == ("left eye", "mouth")
     assert table.purity == 1  # of three channels the median

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from xfv_core.evaluation.speed.bench import Contender, race
+from xfv_core.evaluation.kept import read_rows, write_rows
+from xfv_core.evaluation.speed.bench import Contender, Turn, race, results_of
 from xfv_core.evaluation.speed.rivals import (
     captum_masks,
     captum_occlusion,
@@ -76,11 +79,15 @@ def test_captum_embeds_as_many_masked_photos_as_it_is_charged_for(preset: str) -
     assert seen - plain == 2 * captum_masks(preset) == 2 * PRESETS[preset].masks
 
 
-def test_a_race_lets_everybody_run_once_a_round_and_scales_by_the_share() -> None:
+def test_a_race_lets_everybody_run_once_a_round_and_scales_by_the_share(tmp_path: Path) -> None:
     calls = []
     contenders = [Contender(name, lambda n=name: calls.append(n)) for name in ("ours", "theirs")]
-    (result,) = race("nothing", contenders[0], contenders[1:], rounds=2)
+    turns = list(race("nothing", contenders[0], contenders[1:], rounds=2))
+    (result,) = results_of(turns)
+    write_rows(tmp_path / "rows.parquet", turns, {})
     assert calls == ["ours", "ours", "theirs", "ours", "theirs"]
     assert (result.what, result.rival) == ("nothing", "theirs") and result.ratio > 0
-    (none,) = race("nothing", contenders[0], [Contender("idle", list, share=0)], rounds=1)
+    idle = [Contender("idle", list, share=0)]
+    assert results_of(read_rows(tmp_path / "rows.parquet", Turn)) == [result]
+    (none,) = results_of(list(race("nothing", contenders[0], idle, rounds=1)))
     assert none.theirs == none.ratio == 0

@@ -19,7 +19,6 @@ from xfv_core.evaluation.verdicts.calibration import (
     DEGRADATIONS,
     Similarities,
     calibrate,
-    calibrate_model,
     decode,
     measure,
     middle_square,
@@ -128,8 +127,17 @@ def test_photos_of_a_single_fold_are_cut_into_folds_of_their_own():
     assert "10 folds" in result.protocol
 
 
+def calibrated(pairs: PairSet) -> Calibration:
+    similarities = measure(MeanColour(), pairs, images=pairs.root)
+    return calibrate(similarities, pairs.labels, dataset=pairs.name)
+
+
 def test_the_driver_embeds_photos_and_every_degraded_copy(coloured):
-    result = calibrate_model(MeanColour(), coloured, images=coloured.root)
+    result = calibrate(
+        measure(MeanColour(), coloured, images=coloured.root),
+        coloured.labels,
+        dataset=coloured.name,
+    )
     assert result.dataset == "hues"
     assert set(result.degraded) == set(DEGRADATIONS)
     assert result.n_genuine == result.n_impostor == 60
@@ -188,7 +196,11 @@ def test_crops_of_the_wrong_size_and_files_that_are_no_pictures_are_refused(colo
 
 
 def test_evaluating_without_folds_uses_the_calibrated_threshold_and_names_lost_photos(coloured):
-    calibration = calibrate_model(MeanColour(), coloured, images=coloured.root)
+    calibration = calibrate(
+        measure(MeanColour(), coloured, images=coloured.root),
+        coloured.labels,
+        dataset=coloured.name,
+    )
     unlucky = (coloured.root / coloured.paths_a[5]).read_bytes()
 
     def crop(photo: bytes):
@@ -196,7 +208,7 @@ def test_evaluating_without_folds_uses_the_calibrated_threshold_and_names_lost_p
             raise NoFaceError("no face")
         return decode(photo)
 
-    table = evaluate_model(
+    _, table = evaluate_model(
         MeanColour(), coloured, coloured.root, crop_photo=crop, calibration=calibration
     )
     assert json.loads(json.dumps(table))["lost"] == [coloured.paths_a[5]]
@@ -206,7 +218,7 @@ def test_evaluating_without_folds_uses_the_calibrated_threshold_and_names_lost_p
 
 def test_evaluating_aligned_crops_by_folds_needs_no_calibration(coloured):
     folded = replace(coloured, folds=np.arange(120) % 3)
-    table = evaluate_model(MeanColour(), folded, coloured.root)
+    _, table = evaluate_model(MeanColour(), folded, coloured.root)
     assert (table["path"], table["threshold"], len(table["fold_accuracies"])) == (
         "aligned",
         None,

@@ -15,7 +15,8 @@ from xfv_core.confidence import fit
 from xfv_core.confidence.cohort import Cohort
 from xfv_core.confidence.conditional import Gap, PairCurve, PairRule, Term
 from xfv_core.evaluation.data.pairs import read_pairs
-from xfv_core.evaluation.verdicts.evaluate import evaluate_model
+from xfv_core.evaluation.kept import read_rows, write_rows
+from xfv_core.evaluation.verdicts.evaluate import PairRow, evaluate_model, summarise
 
 CURVE = PairCurve(
     0.5, 3.0, (Term("norm", "lower", 0, 10, 1, 0.0, 0.0),), Gap(-1, -2, 0, 0, 0),
@@ -54,7 +55,7 @@ def csv(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def table(csv: Path) -> dict:
+def evaluated(csv: Path) -> tuple[list[PairRow], dict]:
     rng = np.random.default_rng(1)
     s = np.concatenate([rng.normal(0.8, 0.2, 200), rng.normal(0.0, 0.2, 200)])
     plain = fit(s, np.arange(400) < 200, dataset="toy", protocol="toy")
@@ -63,6 +64,20 @@ def table(csv: Path) -> dict:
     pairs = read_pairs(csv)
     calibration = replace(plain, conditional=CURVE)
     return evaluate_model(Colours(), pairs, pairs.root, calibration=calibration, cohort=cohort)
+
+
+@pytest.fixture
+def table(evaluated) -> dict:
+    return evaluated[1]
+
+
+def test_rows_that_were_kept_give_the_same_summary(evaluated, tmp_path: Path):
+    rows, table = evaluated
+    write_rows(tmp_path / "rows.parquet", rows, {})
+    kept = read_rows(tmp_path / "rows.parquet", PairRow)
+    assert kept == rows and len(kept) == 80
+    assert summarise(kept).items() <= table.items()
+    assert kept[3].columns == {"group": "even"} and kept[3].a is not None
 
 
 def test_a_csv_of_aligned_crops_gives_the_probability_and_the_error_rates(table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from xfv_core.evaluation.kept import read_rows, write_rows
 from xfv_core.evaluation.verdicts import groups
 from xfv_core.evaluation.verdicts.groups import (
-    GroupsError,
+    PhotoRow,
     by_thresholds,
     cells,
     false_matches,
     measure_groups,
 )
+from xfv_core.lists.faces import FaceRow
+from xfv_core.lists.reading import ListError
 from xfv_core.models import FaceModel
 
 
@@ -37,11 +41,8 @@ class Colour(FaceModel):
         return nn.functional.normalize(x.mean((2, 3)), dim=1)
 
 
-def row(index: int, gender: str, group: str, age: int) -> dict[str, str]:
-    return {
-        "index": str(index), "shard": "0", "file": f"{index}.png", "set": "utkface",
-        "age": str(age), "gender": gender, "group": group,
-    }  # fmt: skip
+def row(index: int, gender: str, group: str, age: int) -> FaceRow:
+    return FaceRow(index, 0, f"{index}.png", "utkface", None, age, gender, group)
 
 
 @pytest.fixture
@@ -60,21 +61,33 @@ def folder(tmp_path: Path) -> Path:
             memory.seek(0)
             tar.addfile(member, memory)
     with (tmp_path / "faces_train.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
+        writer = csv.DictWriter(file, asdict(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(asdict, rows))
     return tmp_path
 
 
 def test_cells_get_their_own_rates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "FEWEST", 4)
-    found = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "lax": 0.5}))
+    rows = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "lax": 0.5}))
+    found = groups.summarise(rows)
     rates = {cell["name"]: cell["fmr"] for cell in found}
     assert rates["blue, female"] == {"balanced": 1.0, "lax": 1.0}
     assert rates["blue, male"]["balanced"] == 0
     assert rates["blue, male"]["lax"] == pytest.approx(2 / 6)  # yellow with red and with green
     assert {"20 to 39, female", "20 to 39, male"} <= rates.keys()
     assert {(cell["photos"], cell["pairs"]) for cell in found} == {(8, 28), (4, 6)}
+
+
+def test_rows_that_were_kept_give_the_same_cells(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", 4)
+    rows = measure_groups(Colour(), folder, by_thresholds({"balanced": 0.9, "none": 2.0}))
+    write_rows(folder / "rows.parquet", rows, {})
+    kept = read_rows(folder / "rows.parquet", PhotoRow)
+    assert groups.summarise(kept, 1) == groups.summarise(rows, 1)
+    assert [row.matches["balanced"] for row in kept if row.cell == "blue, male"] == [[]] * 4
 
 
 def test_the_interval_holds_the_rate_and_shrinks_with_more_photos() -> None:
@@ -104,5 +117,5 @@ def test_small_cells_are_left_out_and_adults_only_stand_by_group() -> None:
 
 
 def test_a_folder_without_labels_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GroupsError, match=r"faces_train\.csv"):
+    with pytest.raises(ListError, match=r"faces_train\.csv"):
         measure_groups(Colour(), tmp_path, by_thresholds({"balanced": 0.5}))

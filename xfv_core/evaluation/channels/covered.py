@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from xfv_core.confidence.scores import Interval, wilson
-from xfv_core.evaluation.channels.parts import PartTable, find_peaks, part_table
+from xfv_core.evaluation.channels.parts import FaceRow, find_peaks, part_table, peaks_of
 from xfv_core.evaluation.data.face_sets import Face, jittered, unmoved
 from xfv_core.faces import Crop
 from xfv_core.faces.regions import REGIONS, face_regions
@@ -27,6 +27,8 @@ FALLS = 0.5  # of the activation on the whole face
 GROWN = 4 / 112  # of the side, around a part: half a cell of the maps
 FALSE_ALARMS = 0.02  # share of whole faces on which a part may be called hidden
 PARTS = REGIONS[1:]
+WAYS = ("nothing", *PARTS)  # what is covered, face by face
+HELD_OUT = "held-out people, moved at random"
 
 
 @dataclass(frozen=True)
@@ -67,38 +69,46 @@ def measure_parts(
     *,
     n_covered: int = 300,
     seed: int = 0,
-) -> tuple[Atlas, dict[str, Any]]:
-    """What a layer's channels find, and the figures of that by set of faces, as plain data.
+) -> list[FaceRow]:
+    """What a layer's channels do on sets of faces.
 
     ``people``: held-out ones, who name the channels and set what counts as hidden, moved at random
     for the former and as served for the latter; ``others``: further sets of crops. ``n_covered``
     faces of a set are covered part by part.
     """
     rng = np.random.default_rng(seed)
-    named = part_table(find_peaks(maps_of, [jittered(face, size, rng) for face in people]))
+    rows = find_peaks(maps_of, [jittered(face, size, rng) for face in people], HELD_OUT)
     served = [unmoved(people[i], size) for i in rng.permutation(len(people))[:n_covered]]
-    heights = heights_under_cover(maps_of, served)
-    hidden = hidden_table(heights, named.channels)
-    first = {"metrics": _plain(named), "causes": asdict(cause_table(heights, named.channels)),
-             "hidden": asdict(hidden)}  # fmt: skip
-    sets = {"held-out people, moved at random": first}
+    rows += under_cover(maps_of, served, HELD_OUT)
     for name, crops in others.items():
-        sets[name] = {"metrics": _plain(part_table(find_peaks(maps_of, crops)))}
+        rows += find_peaks(maps_of, crops, name)
         some = [crops[i] for i in rng.permutation(len(crops))[:n_covered]]
-        heights = heights_under_cover(maps_of, some)
-        sets[name] |= {
-            "causes": asdict(cause_table(heights, named.channels)),
-            "hidden": asdict(hidden_table(heights, named.channels, hidden.below)),
+        rows += under_cover(maps_of, some, name)
+    return rows
+
+
+def summarise(rows: Sequence[FaceRow], seed: int = 0) -> tuple[Atlas, dict[str, Any]]:
+    """What the channels find, and the figures of that by set of faces, as plain data."""
+    sets: dict[str, Any] = {}
+    channels: tuple[Channel, ...] = ()
+    below: Mapping[str, float] | None = None
+    for name in dict.fromkeys(row.set for row in rows):
+        own = [row for row in rows if row.set == name]
+        table = part_table(peaks_of(row for row in own if not row.cover))
+        channels = channels or table.channels
+        heights = heights_under_cover(own)
+        hidden = hidden_table(heights, channels, below)
+        below = below or hidden.below
+        sets[name] = {
+            "metrics": {key: value for key, value in asdict(table).items() if key != "channels"},
+            "causes": asdict(cause_table(heights, channels)),
+            "hidden": asdict(hidden),
         }
+    n = sets[HELD_OUT]["metrics"]["n"]
     protocol = (
-        f"named on {named.n} crops of held-out people, moved, scaled and turned at random; "
-        f"seed {seed}"
+        f"named on {n} crops of held-out people, moved, scaled and turned at random; seed {seed}"
     )
-    return Atlas(named.channels, hidden.below), {"protocol": protocol, "sets": sets}
-
-
-def _plain(table: PartTable) -> dict[str, Any]:
-    return {key: value for key, value in asdict(table).items() if key != "channels"}
+    return Atlas(channels, below or {}), {"protocol": protocol, "sets": sets}
 
 
 def cover(crop: Crop, part: str) -> Crop:
@@ -109,12 +119,20 @@ def cover(crop: Crop, part: str) -> Crop:
     return replace(crop, pixels=pixels)
 
 
-def heights_under_cover(
-    maps_of: Callable[[Tensor], Tensor], crops: Sequence[Crop]
-) -> NDArray[np.float64]:
+def under_cover(
+    maps_of: Callable[[Tensor], Tensor], crops: Sequence[Crop], faces: str = ""
+) -> list[FaceRow]:
+    """The heights of a set's peaks: on the whole faces, then with each of the parts covered."""
+    rows = []
+    for way in tqdm(WAYS, desc="covered parts"):
+        covered = crops if way == WAYS[0] else [cover(crop, way) for crop in crops]
+        rows += find_peaks(maps_of, covered, faces, way, whole=False)
+    return rows
+
+
+def heights_under_cover(rows: Sequence[FaceRow]) -> NDArray[np.float64]:
     """(9,F,C) peak activations: of the whole faces, then with each of the eight parts covered."""
-    ways = [crops, *([cover(crop, part) for crop in crops] for part in PARTS)]
-    return np.stack([find_peaks(maps_of, way).height for way in tqdm(ways, desc="covered parts")])
+    return np.array([[row.height for row in rows if row.cover == way] for way in WAYS])
 
 
 def cause_table(heights: NDArray[np.float64], channels: Sequence[Channel]) -> CauseTable:

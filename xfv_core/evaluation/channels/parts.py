@@ -8,7 +8,7 @@ that always fires at the same place. Docs: methods, section 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,12 +24,33 @@ from xfv_core.faces import TEMPLATE, Crop, moved, similarity
 from xfv_core.faces.regions import REGIONS, face_regions
 from xfv_core.models.atlas import FIRES, Channel
 from xfv_core.models.base import BATCH
+from xfv_core.strict_json import STRICT
 
 LIVE = 0.2  # share of faces on which it fires
 PURE = 0.8
 RESAMPLES = 200
 EYES = float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))  # px between the eyes of the template
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """Where C channels peak on a crop of ``side`` px, on maps of ``grid`` x ``grid`` cells.
+
+    set : which faces it is of.      cover : what of it is covered, see ``covered``.
+    landmarks : (5,2) px.            height : (C,) peak activations.
+    xy, single : as in `Peaks`; empty where only the height is wanted.
+    """
+
+    set: str
+    cover: str
+    side: int
+    grid: int
+    landmarks: Sequence[tuple[float, float]]
+    height: Sequence[float]
+    xy: Sequence[tuple[float, float]]
+    single: Sequence[bool]
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,28 +96,49 @@ class PartTable:
     channels: tuple[Channel, ...]
 
 
-def find_peaks(maps_of: Callable[[Tensor], Tensor], crops: Iterable[Crop]) -> Peaks:
-    """``maps_of``: (B,3,S,S) in [0,1] -> (B,C,H,W), >= 0."""
-    found: list[tuple[NDArray[Any], ...]] = []
+def find_peaks(
+    maps_of: Callable[[Tensor], Tensor],
+    crops: Iterable[Crop],
+    faces: str = "",
+    cover: str = "",
+    *,
+    whole: bool = True,
+) -> list[FaceRow]:
+    """A row for each crop of a set; ``maps_of``: (B,3,S,S) in [0,1] -> (B,C,H,W), >= 0.
+
+    Of a set that is not ``whole`` only the heights.
+    """
+    found = []
     for batch, maps in map_batches(maps_of, crops):
         height, cell, single = peak_of(maps)
-        scale = len(batch[0].pixels) / maps.shape[-1]
-        xy = ((cell + 0.5) * scale - 0.5).double().numpy()  # (B,C,2)
-        grid = _cells(maps.shape[-1], scale)  # (K,2)
+        side, grid = len(batch[0].pixels), maps.shape[-1]
+        xy = (cell + 0.5) * side / grid - 0.5  # (B,C,2)
         for i, crop in enumerate(batch):
-            to_template = similarity(crop.landmarks.astype(float), TEMPLATE)
-            regions = face_regions(crop.landmarks, crop.pixels.shape[:2])
-            found.append(
-                (
-                    height[i].double().numpy(),
-                    xy[i],
-                    single[i].numpy(),
-                    _at(regions, xy[i]),
-                    moved(xy[i], to_template),
-                    _at(regions, grid),
-                    moved(grid, to_template),
-                )
+            peaks = (xy[i].tolist(), single[i].tolist()) if whole else ([], [])
+            marks = crop.landmarks.astype(float).tolist()
+            found.append(FaceRow(faces, cover, side, grid, marks, height[i].tolist(), *peaks))
+    return found
+
+
+def peaks_of(rows: Iterable[FaceRow]) -> Peaks:
+    """The peaks on the whole crops of ``rows``, by the parts that lie there."""
+    found: list[tuple[NDArray[Any], ...]] = []
+    for row in rows:
+        landmarks, xy = np.array(row.landmarks), np.array(row.xy)
+        grid = _cells(row.grid, row.side / row.grid)  # (K,2)
+        to_template = similarity(landmarks, TEMPLATE)
+        regions = face_regions(landmarks, (row.side, row.side))
+        found.append(
+            (
+                np.array(row.height),
+                xy,
+                np.array(row.single),
+                _at(regions, xy),
+                moved(xy, to_template),
+                _at(regions, grid),
+                moved(grid, to_template),
             )
+        )
     return Peaks(*(np.stack(column) for column in zip(*found, strict=True)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.faces import TEMPLATE, Crop, NoFaceError, align, cut
 from xfv_core.faces import Face as DetectedFace
 from xfv_core.faces.images import Photo
+from xfv_core.lists.faces import read_faces, shard_file
 from xfv_core.weights.held_out import HELD_OUT_PEOPLE, held_out
 
 SHIFT, SCALE, TURN = 8.0, 0.15, 20.0  # px of a 112 px crop, relative, degrees
@@ -50,16 +50,15 @@ def held_out_crops(folder: Path, margin: int = 12) -> tuple[NDArray[np.uint8], N
 
 def _held_out_photos(folder: Path, every: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
     """Photos and labels of a training folder's people who are held out, in the shards' order."""
-    with (folder / "faces_train.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"]]
-    away = held_out([int(row["label"]) for row in rows], every)
+    rows = [row for row in read_faces(folder) if row.label is not None]
+    away = held_out([row.label or 0 for row in rows], every)
     rows = [row for row, kept_out in zip(rows, away, strict=True) if kept_out]
-    rows.sort(key=lambda row: int(row["shard"]))
+    rows.sort(key=lambda row: row.shard)
     photos = []
-    for shard, group in itertools.groupby(rows, key=lambda row: int(row["shard"])):
-        with PhotoStore(folder / f"faces_train-{shard:03d}.tar") as store:
-            photos += [decode(store.read(row["file"])) for row in group]
-    return photos, np.array([int(row["label"]) for row in rows])
+    for shard, group in itertools.groupby(rows, key=lambda row: row.shard):
+        with PhotoStore(shard_file(folder, shard)) as store:
+            photos += [decode(store.read(row.file)) for row in group]
+    return photos, np.array([row.label for row in rows])
 
 
 def crops_of_photos(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.bins import read_bin
+from xfv_core.lists.reading import read_csv
 
 BIN_FOLDS = 10
 CSV_COLUMNS = ("path_a", "path_b", "label")
@@ -175,8 +175,9 @@ def read_csv_pairs(path: str | Path, root: str | Path | None = None) -> PairSet:
 
     Any other column is kept, to look at the pairs of each of its values alone.
     """
-    rows = list(csv.DictReader(_lines(path)))
-    if not rows or any(name not in rows[0] for name in CSV_COLUMNS):
+    columns, found = read_csv(Path(path))
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    if not rows or any(name not in columns for name in CSV_COLUMNS):
         raise PairsError(f"{path} needs the header {','.join(CSV_COLUMNS)} and at least one pair")
     for number, row in enumerate(rows, start=2):
         if not row["path_a"] or not row["path_b"] or row["label"] not in ("0", "1"):
@@ -189,8 +190,8 @@ def read_csv_pairs(path: str | Path, root: str | Path | None = None) -> PairSet:
         folds=None,
         root=Path(path).parent if root is None else Path(root),
         columns={
-            name: tuple(row[name] or "" for row in rows)
-            for name in rows[0]
+            name: tuple(row[name] for row in rows)
+            for name in columns
             if name and name not in CSV_COLUMNS
         },
     )

@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xfv_core import strict_json
 from xfv_core.errors import XfvError
+from xfv_core.evaluation.kept import write_rows
 
 SETTINGS, ROWS = "settings.json", "rows.parquet"
 MACHINE = ("bfloat16", "versions", "gpu")  # settings that another machine may have otherwise
@@ -51,13 +51,7 @@ def append(file: Any, row: Any) -> None:
 
 def keep_rows(out: Path, file: Path) -> None:
     """All rows of a folder, with its settings, as one Parquet file."""
-    rows = [{k: v for k, v in row.items() if v != {}} for row in known_rows(out).values()]
-    table = pa.Table.from_pylist(rows)  # Parquet has no objects without keys
-    told = json.dumps(settings_of(out)).encode()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    pq.write_table(table.replace_schema_metadata({"settings": told}), part, compression="zstd")
-    part.replace(file)
+    write_rows(file, known_rows(out).values(), settings_of(out))
 
 
 def take_up(out: Path, file: Path) -> None:

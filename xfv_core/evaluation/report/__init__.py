@@ -6,17 +6,15 @@ been measured is listed as missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from xfv_core.confidence import Calibration
 from xfv_core.evaluation.report import maps, models
 from xfv_core.evaluation.report.plots import pictures
+from xfv_core.evaluation.report.results import Result
 from xfv_core.weights.manifest import Manifest
 
-Result = Mapping[str, Any]
 WANTED = (
     ("evaluate", ""),
     ("fidelity", "similar"),
@@ -45,12 +43,6 @@ with the tables above.
 | Grad-CAM, similar | 50.65 | 65.00 |
 | FGGB, dissimilar | 44.03 | – |
 | xSSAB, dissimilar | 49.72 | – |"""
-
-
-def read_results(folder: Path) -> dict[str, Result]:
-    """File name -> what a measurement wrote there; other JSON is left out."""
-    found = {file.name: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
-    return {name: values for name, values in found.items() if "measurement" in values}
 
 
 def report(results: Mapping[str, Result], manifest: Manifest, folder: str = "results/plots") -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from xfv_core.evaluation.report.results import Result
 from xfv_core.evaluation.report.tables import Figure, column, table
 
-Result = Mapping[str, Any]
 GAIN = (
     "Gain: how much further than under the random fields the cosine moves, as the area between the "
     "two curves, mean over pairs."

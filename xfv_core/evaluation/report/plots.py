@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from xfv_core.confidence import Calibration
 from xfv_core.evaluation.maps.patch_lfw import SHARES
+from xfv_core.evaluation.report.results import Result
 from xfv_core.explain.fidelity import RATIOS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Result = Mapping[str, Any]
 Panel = tuple[str, Callable[["Axes"], None]]  # its title, and what draws it
 CHANCE: dict[str, Any] = {"color": "0.5", "linestyle": "--"}
 

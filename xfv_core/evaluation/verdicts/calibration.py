@@ -46,23 +46,6 @@ class Similarities:
     lost: tuple[str, ...] = ()
 
 
-def calibrate_model(
-    model: FaceEmbedder,
-    pairs: PairSet,
-    *,
-    images: Path | None = None,
-    photos: Path | None = None,
-    crop_photo: CropPhoto | None = None,
-    partial: bool = False,
-    dataset: str | None = None,
-) -> Calibration:
-    """``measure`` (which says what the arguments are), then ``calibrate``."""
-    similarities = measure(
-        model, pairs, images=images, photos=photos, crop_photo=crop_photo, partial=partial
-    )
-    return calibrate(similarities, pairs.labels, pairs.folds, dataset=dataset or pairs.name)
-
-
 def calibrate(
     similarities: Similarities,
     labels: ArrayLike,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.cohort import Cohort
-from xfv_core.confidence.curves import Floats, Labels
+from xfv_core.confidence.curves import Floats
+from xfv_core.confidence.measures import Measures, Table
 from xfv_core.evaluation.data.pairs import PairsError, PairSet
 from xfv_core.evaluation.verdicts.calibration import ALIGNED, SERVED, CropPhoto, measure
 from xfv_core.evaluation.verdicts.measured import (
@@ -24,26 +25,32 @@ from xfv_core.evaluation.verdicts.measured import (
 )
 from xfv_core.evaluation.verdicts.verification import Verification, additivity_error, verify
 from xfv_core.models.base import FaceEmbedder, HasRaw, SumsOverPatches
+from xfv_core.strict_json import STRICT
 
 RULE = "balanced"
 
 
-class _Found(NamedTuple):
-    """What there is of the pairs that are left: similarities, which they are, lost photos.
+@dataclass(frozen=True)
+class PairRow:
+    """A pair whose two photos had a face; ``pair``: its place in the list.
 
-    Where the model is calibrated also P(same), verdicts, what decides them, the threshold on that
-    (None where every pair has a bar of its own and the score is the ln LR beyond it), and columns
-    of measures.
+    Of a calibrated model also P(same) at equal priors, the similarity from which the rule says
+    "same person", and the ``score`` by which verdicts are ordered: the similarity or, where every
+    pair has a bar of its own, the ln LR beyond it. ``a``, ``b``: measures of the photos, where they
+    count. ``columns``: what else the list says of the pair.
     """
 
-    similarities: Floats
-    kept: NDArray[np.bool_]
-    lost: tuple[str, ...]
-    p: Floats | None = None
-    same: Labels | None = None
-    scores: Floats | None = None
+    pair: int
+    genuine: bool
+    similarity: float
+    fold: int | None = None
+    probability: float | None = None
     threshold: float | None = None
-    columns: Mapping[str, Sequence[str]] = {}
+    score: float | None = None
+    a: Measures | None = None
+    b: Measures | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    __pydantic_config__ = STRICT
 
 
 def evaluate_model(
@@ -57,16 +64,13 @@ def evaluate_model(
     look: Look | None = None,
     partial: bool = False,
     path: str = SERVED,
-) -> dict[str, Any]:
-    """Verification on photos in ``root``, as plain data: by the folds of the set, or else by the
-    balanced rule of ``calibration``. Without ``crop_photo`` the photos are aligned crops already;
-    ``path``: what its crops are called.
+) -> tuple[list[PairRow], dict[str, Any]]:
+    """Verification on photos in ``root``: the pairs, and what ``summarise`` says of them.
 
-    With a calibration also ``probability``, ``fmr`` and ``fnmr`` of the balanced rule, Tippett and
-    DET curves and ``slices`` by deciles of each measure and by the set's other columns. Measures
-    count where there is a ``cohort`` and, for whole photos, a ``look`` that cuts them.
-    Pairs with a photo in which no face was found are left out and those photos named in ``lost``.
-    For a model whose similarity is a sum, aligned crops also give ``additivity_error``.
+    Without ``crop_photo`` the photos are aligned crops already; ``path``: what its crops are
+    called. Measures count where there is a ``cohort`` and, for whole photos, a ``look`` that cuts
+    them. Pairs with a photo in which no face was found are left out and those photos named in
+    ``lost``. For a model whose similarity is a sum, aligned crops also give ``additivity_error``.
     """
     if pairs.folds is None and calibration is None:
         raise PairsError(
@@ -75,38 +79,77 @@ def evaluate_model(
         )
     look = aligned if crop_photo is None else look
     if cohort and look and root and calibration and calibration.conditional:
-        found = _with_measures(model, pairs, root, calibration, cohort, look, partial)
+        rows, lost = _with_measures(model, pairs, root, calibration, cohort, look, partial)
     else:
-        found = _without(model, pairs, root, crop_photo, calibration, partial)
-    y = pairs.labels[found.kept]
-    if len(set(y)) < 2:
+        rows, lost = _without(model, pairs, root, crop_photo, calibration, partial)
+    if len({row.genuine for row in rows}) < 2:
         raise PairsError(f"{pairs.name}: no genuine or no impostor pair is left to evaluate")
-    table: dict[str, Any] = asdict(_verified(found, pairs, y))
+    table = summarise(rows)
     if root and crop_photo is None and isinstance(model, SumsOverPatches):
         table["additivity_error"] = additivity_error(model, pairs, root)
-    low, high = table["accuracy_interval"]
-    if found.p is not None and found.same is not None and found.scores is not None:
-        kept = {name: np.array(v)[found.kept].tolist() for name, v in pairs.columns.items()}
-        table |= {"rule": RULE, "measures": bool(found.columns)}
-        judged = report(found.p, found.same, found.scores, y, {**found.columns, **kept})
-        table |= {key: value for key, value in judged.items() if key not in table}
-    return table | {
+    return rows, table | {
         "model": model.name,
         "pairs": pairs.name,
         "path": ALIGNED if crop_photo is None else path,
-        "lost": list(found.lost),
-        "n": len(y),
+        "lost": list(lost),
+    }
+
+
+def summarise(rows: Sequence[PairRow]) -> dict[str, Any]:
+    """Verification by the folds of the set, or else by the balanced rule, as plain data.
+
+    With a probability also how honest it is, ``fmr`` and ``fnmr`` of the balanced rule, Tippett and
+    DET curves, and ``slices`` by deciles of each measure and by the set's other columns.
+    """
+    table: dict[str, Any] = asdict(_verified(rows))
+    low, high = table["accuracy_interval"]
+    if rows[0].probability is not None:
+        same = _column(rows, "similarity") >= _column(rows, "threshold")
+        columns = {key: [row.columns[key] for row in rows] for key in rows[0].columns}
+        measured = [(row.a.table(), row.b.table()) for row in rows if row.a and row.b]
+        if measured:
+            a, b = (Table.joined(list(side)) for side in zip(*measured, strict=True))
+            columns = measure_columns(a, b) | columns
+        table |= {"rule": RULE, "measures": bool(measured)}
+        p, scores, y = (_column(rows, key) for key in ("probability", "score", "genuine"))
+        judged = report(p, same, scores, y.astype(bool), columns)
+        table |= {key: value for key, value in judged.items() if key not in table}
+    return table | {
+        "n": len(rows),
         "accuracy": {"mean": table["accuracy"], "low": low, "high": high},
     }
 
 
-def _verified(found: _Found, pairs: PairSet, y: Labels) -> Verification:
+def _column(rows: Sequence[PairRow], key: str) -> Floats:
+    return np.array([getattr(row, key) for row in rows], np.float64)
+
+
+def _verified(rows: Sequence[PairRow]) -> Verification:
     """At the rule of the folds, or the calibrated one of each pair."""
-    if pairs.folds is not None:
-        return verify(found.similarities, y, folds=pairs.folds[found.kept])
-    assert found.scores is not None  # no folds: calibrated
-    judged = verify(found.scores, y, threshold=found.threshold or 0.0)
-    return replace(judged, threshold=found.threshold)
+    y = _column(rows, "genuine")
+    if rows[0].fold is not None:
+        folds = _column(rows, "fold").astype(np.intp)
+        return verify(_column(rows, "similarity"), y, folds=folds)
+    threshold = None if rows[0].a else rows[0].threshold
+    judged = verify(_column(rows, "score"), y, threshold=threshold or 0.0)
+    return replace(judged, threshold=threshold)
+
+
+def _rows(
+    pairs: PairSet, kept: NDArray[np.bool_], s: Floats, **found: Sequence[Any]
+) -> list[PairRow]:
+    """The ``kept`` pairs (N,) of a set, with what was found of those that are left."""
+    return [
+        PairRow(
+            pair=int(i),
+            genuine=bool(pairs.labels[i]),
+            similarity=float(s[k]),
+            fold=None if pairs.folds is None else int(pairs.folds[i]),
+            columns={name: values[i] for name, values in pairs.columns.items()},
+            **{name: values[k] for name, values in found.items()},
+        )
+        for k, i in enumerate(np.flatnonzero(kept))
+    ]
 
 
 def _without(
@@ -116,8 +159,8 @@ def _without(
     crop_photo: CropPhoto | None,
     calibration: Calibration | None,
     partial: bool,
-) -> _Found:
-    """By the similarity alone."""
+) -> tuple[list[PairRow], tuple[str, ...]]:
+    """By the similarity alone; the photos without a face."""
     measured = measure(
         model,
         pairs,
@@ -130,11 +173,12 @@ def _without(
     s = measured.paths[ALIGNED if crop_photo is None else SERVED]
     kept = np.isfinite(s)
     s = s[kept]
-    if calibration is None:
-        return _Found(s, kept, measured.lost)
-    threshold = calibration.point(RULE).threshold
-    p = calibration.probabilities(s)
-    return _Found(s, kept, measured.lost, p, s >= threshold, s, threshold)
+    judged: dict[str, Sequence[Any]] = {}
+    if calibration is not None:
+        p = calibration.probabilities(s).tolist()
+        thresholds = [calibration.point(RULE).threshold] * len(s)
+        judged = {"probability": p, "threshold": thresholds, "score": s.tolist()}
+    return _rows(pairs, kept, s, **judged), measured.lost
 
 
 def _with_measures(
@@ -145,14 +189,19 @@ def _with_measures(
     cohort: Cohort,
     look: Look,
     partial: bool,
-) -> _Found:
-    """By the similarity and the measures of both photos."""
+) -> tuple[list[PairRow], tuple[str, ...]]:
+    """By the similarity and the measures of both photos; the photos without a face."""
     if not isinstance(model, HasRaw) or calibration.conditional is None:
         raise PairsError(f"{model.name} has no measures")
     found = measure_pairs(model, cohort, pairs, root, look, partial=partial)
     curve, s = calibration.conditional, found.similarities
     bars = curve.bars(found.a, found.b)
-    same = s >= curve.thresholds(bars, RULE)
-    scores = bars.slope * (s - bars.upper)
-    p = curve.probabilities(s, bars)
-    return _Found(s, found.kept, found.lost, p, same, scores, None, measure_columns(found))
+    rows = _rows(
+        pairs, found.kept, s,
+        probability=curve.probabilities(s, bars).tolist(),
+        threshold=curve.thresholds(bars, RULE).tolist(),
+        score=(bars.slope * (s - bars.upper)).tolist(),
+        a=[found.a.row(i) for i in range(len(s))],
+        b=[found.b.row(i) for i in range(len(s))],
+    )  # fmt: skip
+    return rows, found.lost

@@ -10,9 +10,9 @@ share a photo are not independent.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from xfv_core.confidence.scores import Interval
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
+from xfv_core.lists.faces import FaceRow, read_faces, shard_file
 from xfv_core.models.base import FaceEmbedder, HasRaw, embed_all, raw_all
+from xfv_core.strict_json import STRICT
 
 SET = "utkface"
 ADULT = (20, 60)  # years, for the cells by group
@@ -41,13 +43,24 @@ PROTOCOL = (
 )
 RESAMPLES = 300
 
-Rows = Sequence[Mapping[str, str]]
+Rows = Sequence[FaceRow]
 # (n,n) similarities and the measures of the n photos -> by rule, which pairs it accepts
 Judge = Callable[[NDArray[np.floating], "Table | None"], Mapping[str, NDArray[np.bool_]]]
 
 
 class GroupsError(XfvError):
-    """The folder holds no labelled photos, or too few."""
+    """The folder holds too few labelled photos."""
+
+
+@dataclass(frozen=True)
+class PhotoRow:
+    """A photo of a cell, by its ``index`` in the table: by rule, the other photos of the cell that
+    are taken for the same person."""
+
+    cell: str
+    photo: int
+    matches: Mapping[str, Sequence[int]]
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -69,14 +82,14 @@ def measure_groups(
     most: int = 400,
     seed: int = 0,
     cohort: Cohort | None = None,
-) -> list[dict[str, Any]]:
-    """The cells as plain data; ``most`` photos of each, drawn by ``seed``.
+) -> list[PhotoRow]:
+    """``most`` photos of each cell, drawn by ``seed``, and whom they are taken for.
 
     ``folder``: with ``faces_train.csv`` and its shards. The model takes template crops of 112 px.
     ``cohort``: what the measures that ``judge`` takes are measured with.
     """
     rng = np.random.default_rng(seed)
-    drawn = {name: _draw(rows, most, rng) for name, rows in cells(_labelled(folder))}
+    drawn = {name: _draw(rows, most, rng) for name, rows in cells(_complete(read_faces(folder)))}
     if not drawn:
         raise GroupsError(f"{folder} has no {FEWEST} photos of {SET} with age, gender and group.")
     indices, unit, table = _embedded(
@@ -84,10 +97,24 @@ def measure_groups(
     )
     found = []
     for name, rows in drawn.items():
-        at = np.array([indices[row["index"]] for row in rows])
+        photos = np.array([row.index for row in rows])
+        at = np.array([indices[photo] for photo in photos.tolist()])
         accepted = judge(unit[at] @ unit[at].T, table and table[at])
-        found.append(asdict(_cell(name, accepted, rng)))
+        for i, photo in enumerate(photos.tolist()):
+            others = {
+                rule: photos[of[i] & (photos != photo)].tolist() for rule, of in accepted.items()
+            }
+            found.append(PhotoRow(name, photo, others))
     return found
+
+
+def summarise(rows: Sequence[PhotoRow], seed: int = 0) -> list[dict[str, Any]]:
+    """The cells as plain data, their intervals resampled by ``seed``."""
+    rng = np.random.default_rng(seed)
+    return [
+        asdict(_cell(name, list(photos), rng))
+        for name, photos in groupby(rows, key=lambda row: row.cell)
+    ]
 
 
 def by_thresholds(thresholds: Mapping[str, float]) -> Judge:
@@ -113,28 +140,24 @@ def tested_photos(rows: Rows, most: int = 400, seed: int = 0) -> list[int]:
     """Index of every photo that ``measure_groups`` looks at, of all rows of the table."""
     rng = np.random.default_rng(seed)
     drawn = (_draw(cell, most, rng) for _, cell in cells(_complete(rows)))
-    return sorted({int(row["index"]) for cell in drawn for row in cell})
+    return sorted({row.index for cell in drawn for row in cell})
 
 
 def cells(rows: Rows) -> Iterator[tuple[str, Rows]]:
     """Adults mixed, adults by group and gender, everybody by age and gender; of ``FEWEST`` or
     more."""
-    genders = sorted({row["gender"] for row in rows})
+    genders = sorted({row.gender for row in rows})
     yield from _enough("adults, mixed", [row for row in rows if _aged(row, ADULT)])
-    for group in sorted({row["group"] for row in rows}):
+    for group in sorted({row.group for row in rows}):
         for gender in genders:
             yield from _enough(
                 f"{group}, {gender}",
-                [
-                    r
-                    for r in rows
-                    if (r["group"], r["gender"]) == (group, gender) and _aged(r, ADULT)
-                ],
+                [r for r in rows if (r.group, r.gender) == (group, gender) and _aged(r, ADULT)],
             )
     for words, ages in AGES.items():
         for gender in genders:
             yield from _enough(
-                f"{words}, {gender}", [r for r in rows if r["gender"] == gender and _aged(r, ages)]
+                f"{words}, {gender}", [r for r in rows if r.gender == gender and _aged(r, ages)]
             )
 
 
@@ -150,13 +173,12 @@ def false_matches(matches: NDArray[np.bool_], rng: np.random.Generator) -> tuple
     return float(accepted.sum() / (n * (n - 1))), (low, high)
 
 
-def _cell(
-    name: str,
-    accepted: Mapping[str, NDArray[np.bool_]],
-    rng: np.random.Generator,
-) -> Cell:
-    n = len(next(iter(accepted.values())))
-    found = {rule: false_matches(matches, rng) for rule, matches in accepted.items()}
+def _cell(name: str, rows: Sequence[PhotoRow], rng: np.random.Generator) -> Cell:
+    n, photos = len(rows), [row.photo for row in rows]
+    found = {
+        rule: false_matches(np.stack([np.isin(photos, row.matches[rule]) for row in rows]), rng)
+        for rule in rows[0].matches
+    }
     return Cell(
         name, n, n * (n - 1) // 2,
         {point: rate for point, (rate, _) in found.items()},
@@ -164,22 +186,13 @@ def _cell(
     )  # fmt: skip
 
 
-def _labelled(folder: Path) -> Rows:
-    try:
-        with (folder / "faces_train.csv").open(newline="") as file:
-            return _complete(list(csv.DictReader(file)))
-    except (OSError, KeyError) as error:
-        raise GroupsError(f"{folder} has no faces_train.csv that can be read.") from error
-
-
 def _complete(rows: Rows) -> Rows:
     """The photos of the set whose three labels are known, in the order of the table."""
-    known = ("age", "gender", "group")
-    return [row for row in rows if row["set"] == SET and all(row[key] for key in known)]
+    return [r for r in rows if r.set == SET and r.age is not None and r.gender and r.group]
 
 
-def _aged(row: Mapping[str, str], ages: tuple[int, int]) -> bool:
-    return ages[0] <= float(row["age"]) <= ages[1]
+def _aged(row: FaceRow, ages: tuple[int, int]) -> bool:
+    return row.age is not None and ages[0] <= row.age <= ages[1]
 
 
 def _enough(name: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
@@ -193,17 +206,17 @@ def _draw(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
 
 def _embedded(
     model: FaceEmbedder, folder: Path, rows: Rows, cohort: Cohort | None
-) -> tuple[dict[str, int], NDArray[np.float32], Table | None]:
+) -> tuple[dict[int, int], NDArray[np.float32], Table | None]:
     """Where each photo's index stands, unit embeddings (N,D) and, with a cohort, measures."""
-    by_shard: dict[str, dict[str, str]] = {}
+    by_shard: dict[int, dict[int, str]] = {}
     for row in rows:
-        by_shard.setdefault(row["shard"], {})[row["index"]] = row["file"]
-    found: list[str] = []
+        by_shard.setdefault(row.shard, {})[row.index] = row.file
+    found: list[int] = []
     units: list[NDArray[np.float32]] = []
     tables: list[Table] = []
     inner = slice(MARGIN, MARGIN + model.input_size)
     for shard, files in sorted(by_shard.items()):
-        with PhotoStore(folder / f"faces_train-{int(shard):03d}.tar") as store:
+        with PhotoStore(shard_file(folder, shard)) as store:
             crops = np.stack([decode(store.read(file))[inner, inner] for file in files.values()])
         x = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
         found += files

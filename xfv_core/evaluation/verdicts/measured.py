@@ -110,12 +110,12 @@ def report(
     }
 
 
-def measure_columns(found: MeasuredPairs) -> dict[str, list[str]]:
+def measure_columns(a: Table, b: Table) -> dict[str, list[str]]:
     """Which decile each pair falls into, by the poorer photo's measure of every kind."""
     columns = {}
     for field in fields(Table):
         pick = np.minimum if MEASURES[field.name].poor == "low" else np.maximum
-        values = pick(getattr(found.a, field.name), getattr(found.b, field.name))
+        values = pick(getattr(a, field.name), getattr(b, field.name))
         edges = np.quantile(values, np.arange(1, DECILES) / DECILES)
         which = np.searchsorted(np.unique(edges), values, side="right")
         spans = {int(k): values[which == k] for k in np.unique(which)}

@@ -6,25 +6,20 @@ in a cohort, nor are the UTKFace photos that false matches by group are measured
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.pairs import PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.evaluation.verdicts.groups import MARGIN, tested_photos
+from xfv_core.lists.faces import FaceRow, read_faces, shard_file
 
 GENERATED = "stylegan_generated"
 SIDE = 112
-
-
-class ResearchError(XfvError):
-    """A folder without the labelled photos."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +27,14 @@ class ResearchPhotos:
     """Rows of ``faces_train.csv``, by index; ``labels``: (N,) person or -1."""
 
     folder: Path
-    rows: Sequence[Mapping[str, str]]
+    rows: Sequence[FaceRow]
     labels: NDArray[np.int64]
 
     @classmethod
     def read(cls, folder: Path) -> ResearchPhotos:
-        """ResearchError where there is no such table."""
-        try:
-            with (folder / "faces_train.csv").open(newline="") as file:
-                rows = sorted(csv.DictReader(file), key=lambda row: int(row["index"]))
-        except (OSError, KeyError, ValueError) as error:
-            raise ResearchError(f"{folder} has no faces_train.csv that can be read.") from error
-        labels = np.array([int(row["label"]) if row["label"] else -1 for row in rows])
+        """ListError where there is no such table."""
+        rows = read_faces(folder)
+        labels = np.array([-1 if row.label is None else row.label for row in rows])
         return cls(folder, rows, labels)
 
     def people(self, every: int, remainders: Sequence[int]) -> NDArray[np.bool_]:
@@ -53,24 +44,23 @@ class ResearchPhotos:
     def unlabelled(self) -> NDArray[np.intp]:
         """Photos of unnamed real people that nothing is tested on."""
         tested = np.isin(np.arange(len(self.rows)), tested_photos(self.rows))
-        real = np.array([row["set"] != GENERATED for row in self.rows])
+        real = np.array([row.set != GENERATED for row in self.rows])
         return np.flatnonzero((self.labels < 0) & real & ~tested)
 
     def kind(self, index: int) -> tuple[str, ...]:
         """Set, group, gender and age band: strangers of one kind resemble each other more."""
         row = self.rows[index]
-        age = float(row["age"]) if row["age"] else -1.0
-        band = str(np.digitize(age, (0, 13, 20, 60)))
-        return row["set"], row["group"], row["gender"], band
+        band = str(np.digitize(-1.0 if row.age is None else row.age, (0, 13, 20, 60)))
+        return row.set, row.group, row.gender, band
 
     def crops(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Template crops (M,112,112,3) of these rows, in their order."""
         found = np.empty((len(indices), SIDE, SIDE, 3), np.uint8)
-        shards = np.array([int(self.rows[i]["shard"]) for i in indices])
+        shards = np.array([self.rows[i].shard for i in indices])
         inner = slice(MARGIN, MARGIN + SIDE)
         for shard in np.unique(shards):
-            with PhotoStore(self.folder / f"faces_train-{shard:03d}.tar") as store:
+            with PhotoStore(shard_file(self.folder, shard)) as store:
                 for place in np.flatnonzero(shards == shard):
-                    photo = decode(store.read(self.rows[indices[place]]["file"]))
+                    photo = decode(store.read(self.rows[indices[place]].file))
                     found[place] = photo[inner, inner]
         return found

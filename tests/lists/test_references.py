@@ -7,24 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 from typer.testing import CliRunner
 
-from tests.lists.colours import NAME, colours_verifier, small_photos
-from xfv_core import Verifier, verify_references
+from tests.lists.colours import NAME, Colours
+from xfv_core import Verifier, explain_references, verify_references
 from xfv_core.cli import app
+from xfv_core.explain import make_method
 from xfv_core.references import MOST, ReferencesError
-
-
-@pytest.fixture(scope="module")
-def verifier() -> Verifier:
-    return colours_verifier()
-
-
-@pytest.fixture(scope="module")
-def photos(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    small_photos(examples, folder)
-    return folder
 
 
 def test_the_answer_is_the_similarity_to_the_mean_of_the_embeddings(
@@ -75,6 +66,60 @@ def test_a_reference_that_cannot_be_used_is_named(verifier: Verifier, photos: Pa
         verify_references(verifier, [good, photos / "grey.png"], good, model=NAME)
     with pytest.raises(ReferencesError, match=r"^The other photo: This file is not a photo"):
         verify_references(verifier, [good], photos / "letter.png", model=NAME)
+
+
+class Fused(Colours):
+    """As if all references were one black photo, which no cover changes."""
+
+    def __init__(self, template: torch.Tensor) -> None:
+        super().__init__()
+        self.template = template
+
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        black = x.flatten(1).amax(1) == 0
+        return torch.where(black[:, None], self.template, super().embed(x))
+
+
+def test_the_map_against_the_fusion_is_what_covering_does_to_the_fused_similarity(
+    verifier: Verifier, photos: Path
+) -> None:
+    files = [photos / f"{name}.png" for name in ("obama", "obama2", "biden")]
+    found = explain_references(verifier, files[:2], files[2], model=NAME, mode=2)
+    a, b, other = (verifier.portrait(file, NAME).tensor() for file in files)
+    template = functional.normalize(Colours().embed(torch.stack([a, b])).sum(0), dim=0)
+    occlusion = make_method("occlusion", preset="fast", mode=2)
+    *_, direct = occlusion(Fused(template), torch.zeros_like(other), other, threshold=0.5)
+    assert np.abs(direct.b).max() > 0.01
+    assert np.allclose(found.fused[2], direct.b, atol=1e-6)
+
+
+def test_the_map_of_a_photo_given_twice_is_that_of_the_photo(
+    verifier: Verifier, photos: Path
+) -> None:
+    pair = photos / "obama.png", photos / "biden.png"
+    found = explain_references(verifier, [pair[0], pair[0]], pair[1], model=NAME)
+    alone = verifier.explained(*pair, model=NAME, preset="fast").maps
+    assert np.allclose(found.fused[0], alone.a / 2, atol=1e-6)
+    assert np.allclose(found.fused[0], found.fused[1])
+    assert np.allclose(found.fused[2], alone.b, atol=1e-6)
+
+
+def test_the_best_reference_is_the_most_similar_and_has_judged_maps(
+    verifier: Verifier, photos: Path
+) -> None:
+    files = [photos / f"{name}.png" for name in ("biden", "obama", "obama2")]
+    found = explain_references(verifier, files[:2], files[2], model=NAME)
+    each = verify_references(verifier, files[:2], files[2], model=NAME).each
+    assert found.best == int(each[1].similarity > each[0].similarity)
+    assert found.against_best.fidelity is not None
+    assert len(found.fused) == len(found.portraits) == 3
+
+
+def test_maps_without_a_unit_are_not_added(verifier: Verifier, photos: Path) -> None:
+    with pytest.raises(ReferencesError, match="no unit"):
+        explain_references(
+            verifier, [photos / "obama.png"], photos / "biden.png", model=NAME, preset="paper"
+        )
 
 
 @pytest.mark.slow
