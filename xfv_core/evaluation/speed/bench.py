@@ -47,7 +47,7 @@ from xfv_core.live import Live
 from xfv_core.models.base import BATCH, Chained, FaceEmbedder, embed_all
 from xfv_core.strict_json import STRICT
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 REPEATS = 50  # of what takes milliseconds
 PHOTO_SIDE = 800  # px on the long side of a photo, for the latency of a verdict
 VERDICT, LIVE = f"verdict on two {PHOTO_SIDE} px photos, never seen", "a live frame of 640x480"
@@ -235,10 +235,14 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return min(float(np.corrcoef(x.ravel(), y.ravel())[0, 1]) for x, y in pairs)
 
 
-def verdict_turns(verifier: Verifier, files: Sequence[Path], rounds: int) -> Iterator[Turn]:
-    """A verdict on two photos never seen before, everything loaded."""
+def verdict_turns(
+    verifier: Verifier, files: Sequence[Path], rounds: int, model: str | None = None
+) -> Iterator[Turn]:
+    """A verdict on two photos never seen before, everything loaded; at a threshold of no meaning,
+    so that a network that nobody calibrated has one too."""
     photos = iter([[never_seen(file, i) for file in files] for i in range(rounds + 1)])
-    yield from race(VERDICT, Contender("ours", lambda: verifier.verify(*next(photos))), (), rounds)
+    ours = Contender("ours", lambda: verifier.verify(*next(photos), model=model, threshold=0.5))
+    yield from race(VERDICT, ours, (), rounds)
 
 
 def live_turns(verifier: Verifier, files: Sequence[Path]) -> Iterator[Turn]:
