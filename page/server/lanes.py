@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
+import anyio.to_thread
+
 from xfv_core import XfvError
 
 T = TypeVar("T")
@@ -126,8 +128,8 @@ class Turn:
         self._began = monotonic()
 
     async def work(self, job: Callable[[], T]) -> T:
-        """What ``job`` returns, done in another thread."""
-        return await asyncio.to_thread(job)
+        """What ``job`` returns, done in another thread; nobody waits for one that was cancelled."""
+        return await anyio.to_thread.run_sync(job, abandon_on_cancel=True)
 
     def give_way(self) -> None:
         """In the job's thread, between two batches: wait for lanes that go first. LeftError where

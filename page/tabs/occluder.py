@@ -47,7 +47,7 @@ def occluder_switch() -> tuple[gr.HTML, gr.HTML]:
 def open_when_switched(widgets: tuple[gr.HTML, gr.HTML], controls: Controls, key_js: str) -> None:
     """The pair of these controls is held while the patch is on it."""
 
-    def open_pair(values: Values, request: gr.Request) -> str:
+    def hold_pair(values: Values, request: gr.Request) -> str:
         try:
             admit(request, "verdict")
             token = occluders.open(controls.of_pair(values))
@@ -56,4 +56,4 @@ def open_when_switched(widgets: tuple[gr.HTML, gr.HTML], controls: Controls, key
         return opened(token, Key.of(values[controls.key]))
 
     switched, held = widgets
-    switched.select(open_pair, controls.pair, held, js=key_js, show_progress="hidden", **VERDICTS)
+    switched.select(hold_pair, controls.pair, held, js=key_js, show_progress="hidden", **VERDICTS)

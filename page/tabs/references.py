@@ -33,7 +33,7 @@ def more_references(controls: Controls) -> None:
         ask = gr.Button("Compare all of them with the second photo", elem_id="compare-all")
         said = gr.HTML(elem_id="references")
 
-    def compare(values: Values, request: gr.Request) -> Iterator[str]:
+    def compare_all(values: Values, request: gr.Request) -> Iterator[str]:
         """The answer at once, the maps when they are there."""
         key = Key.of(values[controls.key]).of_pair
         first, other = controls.uploads(values)
@@ -46,7 +46,7 @@ def more_references(controls: Controls) -> None:
         except XfvError as trouble:
             yield no_references(str(trouble))
 
-    ask.click(compare, {*controls.pair, *more}, said, js=KEY_JS, show_progress_on=ask, **MAPS)
+    ask.click(compare_all, {*controls.pair, *more}, said, js=KEY_JS, show_progress_on=ask, **MAPS)
 
 
 def _answers(
