@@ -79,7 +79,7 @@ async def explain(
     Returns:
         The verdict, a sentence, the fidelity of the maps against chance and their values (rows of
         numbers, above 0 similar, below 0 dissimilar); and a PNG of both photos under their maps.
-        Twice where the machine is asked anew: first without the fidelity, which takes longer.
+        Streamed: first without the fidelity, as soon as the maps are there, then with it.
     """
     try:
         options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
