@@ -5,7 +5,10 @@ Names, parameters and the keys of the answers stay as they are within a major ve
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,8 +17,9 @@ from page.photo import Upload, photo_widget
 from page.server.folder import new_folder
 from page.server.inputs import MaybeNumber
 from page.server.limits import admit, admit_maps
-from page.widgets import MAPS, VERDICTS, in_words, verifier
-from xfv_core import Ask, XfvError
+from page.turns import reasons_in_turn
+from page.widgets import IN_TURN, VERDICTS, in_words, verifier
+from xfv_core import Ask, Explanation, XfvError
 from xfv_core.explain import method_named
 from xfv_core.explain.masks import OFFERED
 from xfv_core.explain.occlusion import Occlusion
@@ -59,8 +63,7 @@ def verify(
     return asdict(verdict) | {"at_prior": at_prior}
 
 
-@in_words
-def explain(
+async def explain(
     photo_a: Upload,
     photo_b: Upload,
     method: str,
@@ -72,7 +75,7 @@ def explain(
     view: str,
     request: gr.Request,
     threshold: float | None = None,
-) -> tuple[dict[str, Any], str]:
+) -> AsyncIterator[tuple[dict[str, Any], str]]:
     """Why do two photos look alike to the network, or not? Maps, in words and as a picture.
 
     Args:
@@ -91,18 +94,30 @@ def explain(
         The verdict, a sentence, the share of the effect by region of the face, the fidelity of the
         maps against chance and their values (rows of numbers, above 0 similar, below 0 dissimilar);
         and a PNG of both photos under their maps.
+        Streamed: first without the fidelity, as soon as the maps are there, then with it.
     """
-    asked = method_named(method, "api")
-    options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
-    if view != Occlusion.view or "view" in {option.name for option in asked.options()}:
-        options["view"] = view  # others have but one
-    admit_maps(request, asked.having(**options))
-    photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
-    ask = Ask(photos, pick, model or None, point, threshold, method, options)
-    *_, found = verifier.reasons(ask)
+    try:
+        asked = method_named(method, "api")
+        options = {"preset": offered_detail(detail)} if method == "occlusion" else {}
+        if view != Occlusion.view or "view" in {option.name for option in asked.options()}:
+            options["view"] = view  # others have but one
+        admit_maps(request, asked.having(**options))
+        photos, pick = both(photo_a, photo_b), (face_a - 1, face_b - 1)
+        ask = Ask(photos, pick, model or None, point, threshold, method, options)
+        picture: Path | None = None
+        async for found in reasons_in_turn(ask):
+            if isinstance(found, Explanation) and found.maps.progress == 1:
+                picture = picture or await asyncio.to_thread(figure_file, found)
+                yield found.to_dict(), str(picture)
+    except XfvError as problem:
+        raise gr.Error(str(problem), print_exception=False) from problem
+
+
+def figure_file(found: Explanation) -> Path:
+    """The file of a figure."""
     picture = new_folder() / "maps.png"
     picture.write_bytes(found.figure("png"))
-    return found.to_dict(), str(picture)
+    return picture
 
 
 def models() -> list[dict[str, Any]]:
@@ -146,7 +161,7 @@ def api() -> None:
         threshold, prior = (MaybeNumber(None, label=name) for name in ("threshold", "prior"))
         said, picture = gr.JSON(), gr.Image(type="filepath", format="png")
         ask = gr.Button()
-    verdicts, maps = {**VERDICTS, **public}, {**MAPS, **public}
+    verdicts, maps = {**VERDICTS, **public}, {**IN_TURN, **public}
     for_maps = [*photos, method, model, point, detail, *faces, view, threshold]
     for_verdict = [*photos, model, point, *faces, threshold, prior]
     ask.click(verify, for_verdict, said, api_name="verify", **verdicts)

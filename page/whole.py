@@ -34,12 +34,12 @@ def build(galleries: Sequence[str] = (BUNDLED,)) -> gr.Blocks:
     with Page(title=TITLE, analytics_enabled=False, delete_cache=swept) as blocks:
         api()  # first, so that its endpoints get the names they ask for
         gr.HTML(header())
-        with gr.Tabs(elem_id="jobs"):
-            with gr.Tab("Two photos"):
-                two_photos(blocks)
+        with gr.Tabs(elem_id="jobs") as tabs:
+            with gr.Tab("Two photos", id="photos"):
+                photos = two_photos(blocks)
             if verifier.models_for("patches"):
                 with gr.Tab("Live camera"):
-                    live_camera()
+                    live_camera(photos, tabs)
             if sources := readable(galleries):
                 with gr.Tab("Explorer"):
                     explorer(sources)

@@ -26,6 +26,8 @@ MAPS: dict[str, Any] = {
     "concurrency_limit": 1,
     "api_visibility": "private",
 }
+# that wait in lanes of our own, see page/turns.py
+IN_TURN: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private"}
 # in the queue, because a change of state is only noticed there
 SILENT: dict[str, Any] = {
     "concurrency_limit": None,

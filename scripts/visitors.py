@@ -1,8 +1,10 @@
-"""Many visitors at once: python scripts/visitors.py [--visitors 30 --seconds 180]
+"""Many visitors at once: python scripts/visitors.py [--visitors 30 --seconds 180] [--checkout DIR]
 
 Starts the page, lets every visitor ask for a verdict every 20 s and for a fast map every 60 s, each
-beginning at another moment, and prints what they met: answers, "busy", failures, seconds, and the
-memory of the server before, during and after.
+beginning at another moment, and prints what they met: seconds until the verdict, until the map is
+shown and until it is judged, who was turned away, failures, and the memory of the server before,
+during and after. ``--checkout``: another checkout whose page is measured, with the same photos; one
+that gives maps only when they are judged has both at the same time.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 import psutil
 import typer
 from gradio_client import Client, handle_file
+from gradio_client.client import Job
 from PIL import Image
 from tqdm import tqdm
 
@@ -31,13 +34,15 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]
 VERDICT_EVERY, MAP_EVERY = 20, 60  # seconds
-REFUSALS = ("full", "wait a little")  # the queue's and the limit's own words
+LOOK_EVERY = 0.05  # seconds between two looks for a map
+REFUSALS = ("full", "wait a little", "Too many wait")  # words of the queue, the limit, the lanes
 
 
 def main(
     visitors: int = 30,
     seconds: int = 180,
     rest: Annotated[int, typer.Option(help="Seconds of quiet before memory is read again.")] = 400,
+    checkout: Annotated[Path, typer.Option(help="Whose page is measured.")] = ROOT,
 ) -> None:
     """Drive the page and print one line of JSON."""
     with socket.socket() as free:
@@ -47,7 +52,7 @@ def main(
     environment = {**os.environ, "XFV_PER_MINUTE": "100000"}  # all of them are one address
     began = time.perf_counter()
     server = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,
     )  # fmt: skip
     assert server.stdout is not None
@@ -74,7 +79,8 @@ def main(
         time.sleep(rest)
         alive = server.poll() is None
         print(json.dumps({
-            "visitors": visitors, "seconds": seconds, "start_seconds": round(start_seconds, 1),
+            "checkout": revision(checkout), "visitors": visitors, "seconds": seconds,
+            "start_seconds": round(start_seconds, 1),
             **met.summary(), "alive": alive,
             "traceback": any("Traceback" in line for line in log),
             "mib": {
@@ -92,28 +98,34 @@ class Meetings:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seconds: dict[str, list[float]] = {"/verify": [], "/explain": []}
-        self._other: Counter[str] = Counter()
+        self._seconds: dict[str, list[float]] = {"verdict": [], "shown": [], "judged": []}
+        self._turned_away: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
 
-    def note(self, endpoint: str, seconds: float, problem: str) -> None:
+    def answered(self, endpoint: str, seconds: list[float]) -> None:
+        """``seconds``: when each output came."""
+        names = ("shown", "judged") if endpoint == "/explain" else ("verdict",)
         with self._lock:
-            if not problem:
-                self._seconds[endpoint].append(seconds)
-            elif any(words in problem for words in REFUSALS):
-                self._other[f"{endpoint} busy"] += 1
+            for name, took in zip(names, (seconds[0], seconds[-1]), strict=False):
+                self._seconds[name].append(took)
+
+    def refused(self, endpoint: str, problem: str) -> None:
+        with self._lock:
+            if any(words in problem for words in REFUSALS):
+                self._turned_away[endpoint] += 1
             else:
-                self._other[f"{endpoint} failed: {problem[:120]}"] += 1
+                self._failed[f"{endpoint}: {problem[:120]}"] += 1
 
     def summary(self) -> dict[str, Any]:
         quantiles = {
-            endpoint: {
+            name: {
                 "answers": len(found),
                 **{f"p{q}": round(float(np.percentile(found, q)), 2) for q in (50, 95, 100)},
             }
-            for endpoint, found in self._seconds.items()
+            for name, found in self._seconds.items()
             if found
         }
-        return {**quantiles, "other": dict(self._other)}
+        return {**quantiles, "turned_away": dict(self._turned_away), "failed": dict(self._failed)}
 
 
 def visit(port: int, seed: int, seconds: int, met: Meetings) -> None:
@@ -129,24 +141,39 @@ def visit(port: int, seed: int, seconds: int, met: Meetings) -> None:
     every = {"/verify": VERDICT_EVERY, "/explain": MAP_EVERY}
     while (endpoint := min(due, key=lambda name: due[name])) and due[endpoint] < end:
         time.sleep(max(0.0, due[endpoint] - time.monotonic()))
-        began, problem = time.perf_counter(), ""
         try:
-            ask(client, endpoint, rng.randrange(len(PAIRS)))
+            met.answered(endpoint, ask(client, endpoint, rng.randrange(len(PAIRS))))
         except Exception as error:
-            problem = str(error) or type(error).__name__
-        met.note(endpoint, time.perf_counter() - began, problem)
+            met.refused(endpoint, str(error) or type(error).__name__)
         due[endpoint] += every[endpoint]
 
 
-def ask(client: Client, endpoint: str, pair: int) -> None:
-    """One request with the photos of an example, changed so that the server has never seen them."""
+def ask(client: Client, endpoint: str, pair: int) -> list[float]:
+    """Seconds until each output of one request, with the photos of an example, changed so that the
+    server has never seen them."""
     asked = {
         "/verify": ("sface", "balanced"),
         "/explain": ("occlusion", "sface", "balanced", "fast"),
     }
     with tempfile.TemporaryDirectory() as folder:
         photos = [never_seen(EXAMPLES / PAIRS[pair][side], Path(folder)) for side in "ab"]
-        client.predict(*map(handle_file, photos), *asked[endpoint], api_name=endpoint)
+        began = time.perf_counter()
+        job = client.submit(*map(handle_file, photos), *asked[endpoint], api_name=endpoint)
+        if endpoint == "/verify":
+            job.result()
+            return [time.perf_counter() - began]
+        return outputs(job, began)
+
+
+def outputs(job: Job, began: float) -> list[float]:
+    """Seconds until each output; waiting in the client's own iterator would take a core."""
+    seen: list[float] = []
+    while not job.done():
+        time.sleep(LOOK_EVERY)
+        if len(job.outputs()) > len(seen):
+            seen.append(time.perf_counter() - began)
+    job.result()  # raises what went wrong
+    return seen or [time.perf_counter() - began]
 
 
 def never_seen(photo: Path, folder: Path) -> Path:
@@ -155,6 +182,12 @@ def never_seen(photo: Path, folder: Path) -> Path:
         picture.putpixel((0, 0), tuple(os.urandom(3)))
         picture.save(copy := folder / f"{os.urandom(8).hex()}.jpg", quality=95)
     return copy
+
+
+def revision(checkout: Path) -> str:
+    """The commit that is measured."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def rss(process: psutil.Process) -> int:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xfv_core.confidence.measures import Measures
 from xfv_core.errors import XfvError
 from xfv_core.explain import make_method
+from xfv_core.faces.crops import crop_to_photo
 from xfv_core.faces.images import load_photo
 from xfv_core.memory import Recent
 from xfv_core.overlay import overlay_crop, shared_scale
@@ -37,16 +39,27 @@ class LiveError(XfvError):
     """The camera has to stop; the sentence says why."""
 
 
+class SeatsTakenError(LiveError):
+    """As many cameras run as may; a seat will be free again."""
+
+
 @dataclass(frozen=True, eq=False)
 class LiveFrame:
-    """What one frame gave: ``reference`` and ``camera`` are both faces under their patch maps,
-    uint8 (SHOWN,SHOWN,3); ``scale`` is the value of the full colour in ``unit``."""
+    """What one frame gave.
+
+    ``reference`` and ``camera`` are both faces under their patch maps, uint8 (SHOWN,SHOWN,3);
+    ``scale`` is the value of the full colour in ``unit``. ``place``: the (2,3) matrix from pixels
+    of ``camera`` to pixels of the frame, both counted from the outer corner of the first pixel.
+    ``quality``: of the frame's face, to compare frames of one camera by; the more the better.
+    """
 
     verdict: Verdict
     reference: NDArray[np.uint8]
     camera: NDArray[np.uint8]
     scale: float
     unit: str
+    place: NDArray[np.float64]
+    quality: float
 
 
 @dataclass(eq=False)
@@ -93,7 +106,7 @@ class Seats:
                     f"camera can be started again in {wait} s."
                 )
             if camera not in self._taken and len(self._taken) >= SEATS:
-                raise LiveError("All live cameras are in use; try again in a minute.")
+                raise SeatsTakenError("All live cameras are in use; try again in a minute.")
             turn.last = self._taken[camera] = now
             self._turns[owner] = turn
 
@@ -121,21 +134,30 @@ class Live:
         self._cameras.put(token, camera)
         return token
 
+    def face(self, token: str) -> NDArray[np.uint8]:
+        """The reference face (SHOWN,SHOWN,3); LiveError where it is gone."""
+        return self._camera(token).face
+
     def frame(self, token: str, picture: bytes) -> LiveFrame:
         """Compare one frame with the reference that ``token`` names.
 
-        Raises LiveError where the camera has to stop (time is up, no seat, no such reference),
-        NoFaceError and ImageError where only this frame is of no use.
+        Raises LiveError where the camera has to stop (time is up, no such reference),
+        SeatsTakenError where it has to wait, NoFaceError and ImageError where only this frame is of
+        no use.
         """
-        camera: _Camera | None = self._cameras.peek(token)
-        if camera is None:
-            raise LiveError("The reference photo is gone by now; choose it again.")
+        camera = self._camera(token)
         self._seats.take(token, camera.owner)
         self._cameras.put(token, camera)  # its minutes count from now
         if len(picture) > MAX_FRAME_BYTES:
             raise LiveError("The camera's pictures are too large; choose a lower resolution.")
         with camera.in_use:
             return self._compare(camera, picture)
+
+    def _camera(self, token: str) -> _Camera:
+        camera: _Camera | None = self._cameras.peek(token)
+        if camera is None:
+            raise LiveError("The reference photo is gone by now; choose it again.")
+        return camera
 
     def _compare(self, camera: _Camera, picture: bytes) -> LiveFrame:
         verifier, network = self._verifier, self._verifier.model(camera.model)
@@ -157,4 +179,13 @@ class Live:
             overlay_crop(face, values, camera.scale, STRENGTH)
             for face, values in zip(faces, (shown.a, shown.b), strict=True)
         )
-        return LiveFrame(verdict, a, b, camera.scale, maps.unit)
+        place = crop_to_photo(portrait.crop, SHOWN)
+        return LiveFrame(verdict, a, b, camera.scale, maps.unit, place, _quality(portrait, now))
+
+
+def _quality(portrait: Portrait, measures: Measures | None) -> float:
+    """The network's own measure of a face, without one its height in px."""
+    if measures:
+        return measures.norm
+    box = portrait.faces[portrait.chosen].box
+    return float(box[3] - box[1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from xfv_core.confidence import Calibration
 from xfv_core.confidence.measures import Measures
 from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, Method
+from xfv_core.explain.base import Steps
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.judged import ExplainCrops, Judged, explain_crops
 from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
@@ -61,7 +63,7 @@ class Verifier(Networks):
         """
         self._recent = Recent(KEEP_RESULTS, keep_seconds)
         super().__init__(manifest, source, device)
-        self._explain_crops = explain_elsewhere or self._explain_here
+        self._elsewhere = explain_elsewhere
         self._detector = FaceDetector(self.device)
         self.keep_seconds = keep_seconds
         self._photos = Recent(KEEP_PIXELS, keep_seconds, weigh=lambda photo: photo.pixels.nbytes)
@@ -218,14 +220,17 @@ class Verifier(Networks):
         ask = Ask((a, b), pick, model, operating_point, threshold, method, options)
         yield from self.reasons(ask)
 
-    def reasons(self, ask: Ask) -> Iterator[Explanation]:
-        """``explain`` of what is asked."""
+    def reasons(self, ask: Ask, steps: Steps | None = None) -> Iterator[Explanation]:
+        """``explain`` of what is asked.
+
+        ``steps`` is called after every batch of passes; what it raises ends the work.
+        """
         method = ask.explainer()
         name = ask.model or self.default_model(ask.method)
         self.model(name)
         with self._verdicts:
             pair = self._pair(*ask.photos, name, ask.pick)
-        yield from self.explain_portraits(pair, name, method, ask.rule, ask.threshold)
+        yield from self.explain_portraits(pair, name, method, ask.rule, ask.threshold, steps)
 
     def explain_portraits(
         self,
@@ -234,10 +239,11 @@ class Verifier(Networks):
         method: Method,
         operating_point: str,
         threshold: float | None = None,
+        steps: Steps | None = None,
     ) -> Iterator[Explanation]:
         """``explain`` for two faces that are already cut as the model ``name`` wants them."""
         verdict = self.verify_portraits(pair, name, operating_point, threshold)
-        for judged in self._judged(pair, name, method, verdict):
+        for judged in self._judged(pair, name, method, verdict, steps):
             agreed = self._agreement(judged.maps, pair) if judged.fidelity else None
             yield explanation_of(verdict, judged.maps, pair, judged.fidelity, agreed)
 
@@ -261,14 +267,17 @@ class Verifier(Networks):
             lambda: look(portrait, network, self.cohort(network.name)),
         )
 
-    def _judged(self, pair: Pair, name: str, method: Method, verdict: Verdict) -> Iterator[Judged]:
+    def _judged(
+        self, pair: Pair, name: str, method: Method, verdict: Verdict, steps: Steps | None
+    ) -> Iterator[Judged]:
         """Remembered, or made now; the curves of chance are shared by all methods of a pair."""
         key = ("maps", _identity(pair), name, verdict.threshold, method.name, repr(method))
         if (known := self._recent.peek(key)) is not None:
             yield known
             return
         by_chance = ("chance", _identity(pair), name)
-        for judged in self._explain_crops(
+        explain = self._elsewhere or partial(self._explain_here, steps)
+        for judged in explain(
             name, *(portrait.tensor() for portrait in pair), method,
             threshold=verdict.threshold, same=verdict.same, chance=self._recent.peek(by_chance),
         ):  # fmt: skip
@@ -277,8 +286,15 @@ class Verifier(Networks):
                 self._recent.put(by_chance, judged.chance)
             yield judged
 
-    def _explain_here(self, name: str, *crops: Any, **judged: Any) -> Iterator[Judged]:
-        return explain_crops(self.model(name), *crops, **judged, steps=self._verdicts.give_way)
+    def _explain_here(
+        self, steps: Steps | None, name: str, *crops: Any, **judged: Any
+    ) -> Iterator[Judged]:
+        def paced(share: float) -> None:
+            self._verdicts.give_way()
+            if steps:
+                steps(share)
+
+        return explain_crops(self.model(name), *crops, **judged, steps=paced)
 
     def _agreement(self, maps: Maps, pair: Pair) -> dict[str, float]:
         """Rank correlation with the last maps that other methods, and other networks, made of the

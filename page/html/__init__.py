@@ -16,7 +16,7 @@ from markupsafe import Markup
 FOLDER = Path(__file__).parent
 _STYLES = (
     "base", "answer", "maps", "two_photos", "all", "patches", "parts", "live", "charts", "models",
-    "explorer", "references",
+    "explorer", "references", "occluder",
 )  # fmt: skip
 _SCRIPTS = ("patches", "parts", "link", "prior")
 
@@ -51,9 +51,9 @@ _FRAME = _read(
 )  # what Gradio's prefix of all other styles would not let reach its place
 SCRIPTS = tuple(_read(f"{name}.js") for name in _SCRIPTS)
 REPORT_STYLE = _read("report.css")
-_PAGE_SCRIPTS = (*SCRIPTS, _read("two_photos.js"), _read("radios.js"))
+_PAGE_SCRIPTS = (*SCRIPTS, *(_read(f"{name}.js") for name in ("two_photos", "radios", "keys")))
 # there before the page is: whoever is quick, or on a slow line, finds no widget without its script
 HEAD = f"<style>{_FRAME}</style><script>{' '.join(f'({s})();' for s in _PAGE_SCRIPTS)}</script>"
-EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT = (
-    _read(f"{name}.js") for name in ("explorer", "live", "all")
+EXPLORER_SCRIPT, LIVE_SCRIPT, ALL_SCRIPT, OCCLUDER_SCRIPT = (
+    _read(f"{name}.js") for name in ("explorer", "live", "all", "occluder")
 )

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from page.html import filled
-from xfv_core.confidence.scores import ReliabilityBin, error_rates
+from xfv_core.confidence.scores import ReliabilityBin, error_rates, wilson
 
 SIDE = 200  # px of a chart's inside
 LEAST_FMR = 1e-4
+LEAST_P = 1e-4  # at the ends of an axis of log odds
 BINS = 50
 
 Floats = NDArray[np.float64]
@@ -72,22 +74,35 @@ class Chart:
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
-    """Observed share of same-person pairs against the stated probability, a dot per bin."""
+    """Observed share of same-person pairs against the stated probability, a dot per bin and a bar
+    for its 95 % interval; both on axes of log odds, because bins of equal size lie near 0 and 1."""
+    spans = [wilson(round(b.genuine * b.n), b.n) for b in bins]
     dots = [
         Dot(
-            f"{b.mean_p * SIDE:.1f}",
-            f"{(1 - b.genuine) * SIDE:.1f}",
-            f"{b.n:,} pairs: stated {b.mean_p:.2%}, observed {b.genuine:.2%}",
+            f"{_log_odds(b.mean_p) * SIDE:.1f}",
+            f"{(1 - _log_odds(b.genuine)) * SIDE:.1f}",
+            f"{b.n:,} pairs: stated {b.mean_p:.2%}, observed {b.genuine:.2%} "
+            f"({low:.2%} to {high:.2%})",
         )
-        for b in bins
+        for b, (low, high) in zip(bins, spans, strict=True)
+    ]
+    bars = [
+        Line(points([float(dot.x)] * 2, [(1 - _log_odds(end)) * SIDE for end in span]), "span")
+        for dot, span in zip(dots, spans, strict=True)
     ]
     label = (
-        f"Reliability: {len(bins)} bins of equal size; the closer to the diagonal, the better the "
-        "stated probability"
+        f"Reliability: {len(bins)} bins of equal size on axes of log odds, with 95 % intervals; "
+        "the closer to the diagonal, the better the stated probability"
     )
-    x, y = Axis("0", "1", "stated P(same person)"), Axis("0", "1", "observed")
+    ends = (f"{LEAST_P:.2%}", f"{1 - LEAST_P:.2%}")
+    x, y = Axis(*ends, "stated P(same person), log odds"), Axis(*ends, "observed")
     diagonal = Line(f"0,{SIDE} {SIDE},0", "diagonal")
-    return Chart("xfv-reliability", label, x, y, dots=dots, lines=[diagonal]).svg
+    return Chart("xfv-reliability", label, x, y, dots=dots, lines=[diagonal, *bars]).svg
+
+
+def _log_odds(p: float) -> float:
+    """Where a probability lies on an axis of log odds, in [0,1]; the ends hold what is beyond."""
+    return float((logit(np.clip(p, LEAST_P, 1 - LEAST_P)) / logit(1 - LEAST_P) + 1) / 2)
 
 
 def roc(similarity: Floats, genuine: Flags) -> Markup:

@@ -61,13 +61,13 @@ def maps(explanation: Explanation) -> Markup:
 
 
 def face(explanation: Explanation, side: Side, key: Key) -> Markup:
-    """One face under its map, large; once the map is judged also the whole photo."""
-    final = explanation.fidelity is not None
+    """One face under its map, large; once the map is final also the whole photo."""
+    judged, final = explanation.fidelity is not None, explanation.maps.progress == 1
     surfaces: list[Surface] = ["crop", "photo"] if final else ["crop"]
     return _face(
         explanation.portraits[side == "b"], side, key,
         [(on, picture(explanation, side, on)) for on in surfaces],
-        "judged" if final else "fresh", explanation.maps.method, explanation.maps.model,
+        "judged" if judged else "fresh", explanation.maps.method, explanation.maps.model,
     )  # fmt: skip
 
 
@@ -101,9 +101,9 @@ def scale(explanation: Explanation, network: str, key: Key) -> Markup:
     return macro("reasons", "scale", title, network, colours, key)
 
 
-def reasons(explanation: Explanation, key: Key) -> Markup:
-    """What the maps show and how far to trust them, in words and figures."""
-    return filled("reasons_of", key=key, **_said(explanation))
+def reasons(explanation: Explanation, key: Key, waits: str = "") -> Markup:
+    """What the maps show and how far to trust them, in words and figures; ``waits``: for what."""
+    return filled("reasons_of", key=key, waits=waits, **_said(explanation))
 
 
 def no_reasons(message: str = "") -> Markup:

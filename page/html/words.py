@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from page.html import macro
+from page.html import filled, macro
 from xfv_core.explain import Method
 from xfv_core.results import OWN
 from xfv_core.weights.manifest import ModelCard
@@ -34,6 +34,12 @@ def header() -> Markup:
 def look_first() -> Markup:
     """Why one may want to look before reading the verdict."""
     return macro("words", "look_first")
+
+
+def keys(methods: int) -> Markup:
+    """The keys of ``keys.js``."""
+    named = [(f"1 – {methods}", "method"), ("A", "all"), ("S", "swap"), ("C", "cover a place")]
+    return filled("keys", keys=named)
 
 
 def about(method: type[Method]) -> str:

@@ -55,10 +55,13 @@ def place_of(problem: Exception) -> str:
 
 
 def completed(block_fn: Any, inputs: list[Any]) -> list[Any]:
-    """Numbers that a program leaves out at the end are what their widget holds: which face, say,
-    came to the endpoints later than the rest."""
+    """Numbers, and texts that are never empty, that a program leaves out at the end are what their
+    widget holds: which face, say, came to the endpoints later than the rest."""
     missing = block_fn.inputs[len(inputs) :]
-    known = all(isinstance(widget, gr.Number) for widget in missing)
+    known = all(
+        isinstance(widget, gr.Number) or (isinstance(widget, gr.Textbox) and widget.value)
+        for widget in missing
+    )
     return [*inputs, *(widget.value for widget in missing)] if known else inputs
 
 

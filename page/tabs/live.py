@@ -7,12 +7,17 @@ from typing import Any
 import gradio as gr
 
 from page.html import LIVE_SCRIPT
-from page.html.live import camera, camera_problem, camera_says, reference
-from page.photo import Upload, data_of, photo_widget
+from page.html.live import camera, camera_problem, camera_says, reading, reference
+from page.photo import PhotoImage, Upload, data_of, photo_widget
+from page.server.folder import new_folder
+from page.server.inputs import MISFIT, InputError
 from page.server.limits import admit, visitor
-from page.widgets import VERDICTS, verifier
+from page.widgets import SILENT, VERDICTS, in_words, verifier
 from xfv_core import XfvError
-from xfv_core.live import Live, LiveError
+from xfv_core.faces import NoFaceError
+from xfv_core.live import Live, LiveError, SeatsTakenError
+
+LONGEST_FRAME = 4_000_000  # characters of a data URL
 
 live = Live(verifier)
 
@@ -23,38 +28,66 @@ def live_reference(photo: Upload, request: gr.Request) -> str:
         return ""
     try:
         admit(request, "verdict")
-        return reference(live.open(photo, owner=visitor(request)))
+        token = live.open(photo, owner=visitor(request))
+        return reference(token, live.face(token))
     except XfvError as problem:
         return camera_problem(str(problem))
 
 
-def live_frame(request: Any) -> dict[str, str]:
-    """[secret, picture as data URL] -> what to show, or why to stop."""
+def live_frame(request: Any) -> dict[str, Any]:
+    """[secret, picture as data URL] -> what to show; or the state that the camera is in by now, and
+    why. See ``live.js`` for the states."""
     match request:
-        case [str(token), str(url)] if len(url) < 4_000_000:
+        case [str(token), str(url)] if len(url) < LONGEST_FRAME:
             pass
         case _:
-            return {"stop": "This is not a picture of a camera."}
+            return {"state": "stopped", "why": "This is not a picture of a camera."}
     try:
-        return {"html": camera_says(live.frame(token, data_of(url)))}
+        return {"state": "comparing", **camera_says(live.frame(token, data_of(url)))}
+    except SeatsTakenError as problem:
+        return {"state": "full", "why": str(problem)}
     except LiveError as problem:
-        return {"stop": str(problem)}
+        return {"state": "stopped", "why": str(problem)}
+    except NoFaceError:
+        return {"state": "no-face", "why": "No face in the picture"}
     except XfvError as problem:
-        return {"html": camera_problem(str(problem))}
+        return {"state": "no-face", "why": str(problem)}
     except gr.Error as problem:
-        return {"html": camera_problem(problem.message)}
+        return {"state": "no-face", "why": problem.message}
 
 
-def live_camera() -> None:
-    """A reference photo and a camera that is held against it."""
+@in_words
+def still(photo: Upload, event: gr.EventData) -> list[Any]:
+    """The reference and the frame that the camera's tab kept, as two photos; and their tab."""
+    sent = event._data
+    url = sent.get("frame") if isinstance(sent, dict) else None
+    if not (photo and isinstance(url, str) and len(url) < LONGEST_FRAME):
+        raise InputError(MISFIT)
+    return [_file(photo), _file(data_of(url)), gr.Tabs(selected="photos")]
+
+
+def _file(photo: str | bytes) -> str:
+    """A photo as a file like an upload, that goes after the same minutes."""
+    if isinstance(photo, str):
+        return photo
+    file = new_folder() / "photo.jpg"
+    file.write_bytes(photo)
+    return str(file)
+
+
+def live_camera(photos: tuple[PhotoImage, PhotoImage], tabs: gr.Tabs) -> None:
+    """A reference photo and a camera that is held against it; ``photos``: of the tab where the best
+    frame is compared like any other."""
     with gr.Row(elem_id="live"):
-        with gr.Column(min_width=240, scale=2):
-            photo = photo_widget("Reference photo", "photo-reference")
-            known = gr.HTML(elem_id="live-reference")
-        with gr.Column(min_width=300, scale=5):
-            gr.HTML(
-                html_template=camera(),
-                js_on_load=LIVE_SCRIPT,
-                server_functions=[live_frame],
+        with gr.Column(min_width=0, elem_id="live-stage"):
+            seen = gr.HTML(
+                html_template=camera(), js_on_load=LIVE_SCRIPT, server_functions=[live_frame]
             )
+        with gr.Column(min_width=0, elem_id="live-side"):
+            gr.HTML(reading())
+            known = gr.HTML(elem_id="live-reference")
+            photo = photo_widget("Reference photo", "photo-reference")
+            change = gr.Button("Change the reference", size="sm", elem_id="change-reference")
     photo.change(live_reference, photo, known, **VERDICTS)
+    change.click(None, None, photo, js="() => null", **SILENT)
+    seen.select(still, photo, [*photos, tabs], **SILENT)

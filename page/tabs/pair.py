@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,10 +23,12 @@ from page.html.words import RULES, link
 from page.photo import Upload
 from page.server.folder import KEEP_SECONDS, new_folder
 from page.server.inputs import whole_number
+from page.server.lanes import Wait
 from page.server.limits import admit, admit_maps
 from page.tabs.controls import Controls, Values
+from page.turns import last_in_turn, reasons_in_turn
 from page.widgets import in_words, listed_models, verifier
-from xfv_core import Explanation, XfvError
+from xfv_core import Ask, Explanation, XfvError
 from xfv_core.explain import method_named
 from xfv_core.faces.decode import read
 from xfv_core.memory import Recent
@@ -101,7 +104,7 @@ class Pair:
             for photo, pick, (side, _) in zip(ask.photos, ask.pick, SIDES, strict=True)
         ]
 
-    def explain(self, values: Values, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+    async def explain(self, values: Values, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Ever better maps of the pair that was just compared, and under which secret they are."""
         key, compared = Key.of(values[self.controls.key]), values[self.asked][0]
         if not (compared and all(self.controls.uploads(values))):
@@ -109,17 +112,23 @@ class Pair:
             return
         if key.pair not in (0, compared):  # another pair is being compared by now
             return
+        secret, latest = "", None
         try:
             ask = self.controls.of_method(values, values[self.controls.method])
             admit_maps(request, ask.explainer())
-            for found in verifier.reasons(ask):
+            async for found in reasons_in_turn(ask):
+                if isinstance(found, Wait):
+                    said = reasons(latest, key, found.words) if latest else no_reasons(found.words)
+                    yield gr.skip(), gr.skip(), gr.skip(), said, gr.skip()
+                    continue
+                latest, secret = found, secret or held(found)
                 title = verifier.manifest.card(found.maps.model).title
                 faces = [face(found, side, key) for side, _ in SIDES]
-                yield *faces, scale(found, title, key), reasons(found, key), held(found)
+                yield *faces, scale(found, title, key), reasons(found, key), secret
         except XfvError as trouble:
             yield gr.skip(), gr.skip(), "", no_reasons(str(trouble)), ""
 
-    def explain_all(self, values: Values, request: gr.Request) -> Iterator[str]:
+    async def explain_all(self, values: Values, request: gr.Request) -> AsyncIterator[str]:
         """Every method's maps of the pair, side by side, as they are finished."""
         key = Key.of(values[self.controls.key])
         found: list[tuple[Explanation, str]] = []
@@ -132,26 +141,35 @@ class Pair:
                 yield all_methods(found, key.of_pair, missing, busy)
                 ask = self.controls.of_method(values, name)
                 admit_maps(request, ask.explainer())
-                *_, last = verifier.reasons(ask)
+                last = await last_in_turn(ask)
                 found.append((last, verifier.manifest.card(last.maps.model).title))
         except XfvError as trouble:
             missing.append((title, str(trouble)))
         yield all_methods(found, key.of_pair, missing)
 
-    @in_words
-    def report(
+    async def report(
         self,
         values: Values,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> list[gr.DownloadButton]:
         """Every method's maps of the pair in one HTML file and in one picture."""
-        admit(request, "report")
-        pair = self.controls.of_pair(values)
-        found = []
-        for method in progress.tqdm(self.controls.methods, desc="Making every map", unit="map"):
-            *_, last = verifier.reasons(self.controls.of_method(values, method))
-            found.append(last)
+        try:
+            admit(request, "report")
+            pair = self.controls.of_pair(values)
+            found = [
+                await last_in_turn(self.controls.of_method(values, method))
+                for method in progress.tqdm(
+                    self.controls.methods, desc="Making every map", unit="map"
+                )
+            ]
+        except XfvError as trouble:
+            raise gr.Error(str(trouble), print_exception=False) from trouble
+        return await asyncio.to_thread(self._report, pair, values, found)
+
+    def _report(
+        self, pair: Ask, values: Values, found: list[Explanation]
+    ) -> list[gr.DownloadButton]:
         name = pair.model or verifier.manifest.default
         card, calibration = verifier.manifest.card(name), verifier.calibration(name)
         files = [read(photo) for photo in self.controls.uploads(values) if photo]
@@ -232,8 +250,8 @@ def faces_of(photo: Upload) -> gr.Gallery:
 
 
 def held(explanation: Explanation) -> str:
-    """The secret under which finished maps can be saved for a while; none while they are not."""
-    if explanation.fidelity is None:
+    """The secret under which final maps can be saved for a while; none while they are not."""
+    if explanation.maps.progress < 1:
         return ""
     secret = token_urlsafe(16)
     finished.put(secret, explanation)

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from page.html import ALL_SCRIPT
 from page.html.answer import empty_answer
-from page.html.words import about_line, look_first
+from page.html.words import about_line, keys, look_first
 from page.photo import PhotoImage, photo_widget
 from page.tabs.controls import (
     Controls,
@@ -21,6 +21,7 @@ from page.tabs.controls import (
     shown_for,
     threshold_widget,
 )
+from page.tabs.occluder import occluder_switch, open_when_switched
 from page.tabs.pair import (
     EXAMPLES,
     FACE,
@@ -33,7 +34,7 @@ from page.tabs.pair import (
     save,
 )  # fmt: skip
 from page.tabs.references import more_references
-from page.widgets import MAPS, SILENT, VERDICTS, methods
+from page.widgets import IN_TURN, MAPS, SILENT, VERDICTS, methods
 from xfv_core.explain import Method
 
 SETTINGS = "Model, decision rule and options of the method"
@@ -73,8 +74,8 @@ def examples_widget() -> gr.Gallery:
     )
 
 
-def two_photos(page: gr.Blocks) -> None:
-    """Verdict and reasons for two photos, in one view."""
+def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
+    """Verdict and reasons for two photos, in one view; returns the places of the photos."""
     key = gr.Textbox(visible=False)  # the first: see KEY_JS
     asked, shown, picks = gr.State((0, 0)), gr.State(""), gr.State({})
     with gr.Column(elem_id="stage", elem_classes="xfv-holder"):
@@ -90,6 +91,7 @@ def two_photos(page: gr.Blocks) -> None:
         with gr.Row(elem_id="switch"):
             method = method_widget()
             side_by_side = gr.Button("All side by side", size="sm", elem_id="all-methods")
+            patch = occluder_switch()
             strength = gr.Slider(
                 0, 100, value=85, step=1, label="Strength of the colours, %", elem_id="strength",
                 container=False, buttons=[],
@@ -97,6 +99,7 @@ def two_photos(page: gr.Blocks) -> None:
         said = gr.HTML(elem_id="reasons")
         every = gr.HTML(elem_id="all", js_on_load=ALL_SCRIPT)
         taken_home = tools()
+        gr.HTML(keys(len(methods())), elem_id="keys")
     examples = examples_widget()
     with gr.Accordion(SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
@@ -119,11 +122,13 @@ def two_photos(page: gr.Blocks) -> None:
     clear.click(None, None, [photo_a, photo_b], js="() => [null, null]", **SILENT)
     examples.select(example, None, [photo_a, photo_b], **SILENT)
     side_by_side.click(pair.explain_all, controls.all, every, js=KEY_JS, show_progress="hidden",
-                       **MAPS)  # fmt: skip
+                       **IN_TURN)  # fmt: skip
     every.select(chosen_method, None, method, **SILENT)
+    open_when_switched(patch, controls, KEY_JS)
     save_and_link(pair, strength, taken_home)
     page.load(pair.restore, None, pair.restored, **SILENT)
     page.load(None, method, None, js=CHOOSE_JS, **SILENT)
+    return photo_a, photo_b
 
 
 def hero(label: str, side: str) -> tuple[PhotoImage, gr.HTML, gr.Gallery, gr.Button]:
@@ -173,7 +178,7 @@ def explain_when_asked(pair: Pair, views: Views) -> Any:
     explained = [*views.faces, views.scale, views.reasons, pair.shown]
     explaining = asked.change(
         pair.explain, {*controls.all, asked}, explained,
-        show_progress="hidden", trigger_mode="multiple", js=KEY_JS, **MAPS,
+        show_progress="hidden", trigger_mode="multiple", js=KEY_JS, **IN_TURN,
     )  # fmt: skip
     gr.on([each.change for each in (controls.method, *controls.options)], next_turn, asked, asked,
           cancels=[explaining], js=NEW_TURN_JS, trigger_mode="multiple", **SILENT)  # fmt: skip
@@ -249,7 +254,7 @@ def save_and_link(pair: Pair, strength: gr.Slider, tools: Tools) -> None:
         tools.reports,
         js=PRIOR_JS,
         show_progress_on=tools.to_report,
-        **MAPS,
+        **IN_TURN,
     )
     hidden = [gr.DownloadButton(visible=False)] * 2
     asked.change(lambda: hidden, None, tools.reports, **SILENT)

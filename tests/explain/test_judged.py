@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests.explain.toys import BLACK, SIDE, WHITE, OneCell
 from xfv_core.explain.base import Cost, Maps, Steps
+from xfv_core.explain.chance import chance_curves
 from xfv_core.explain.fidelity import against_chance, map_curves, random_curves
 from xfv_core.explain.judged import Judged, explain_crops
 
@@ -59,7 +60,7 @@ def test_a_method_gets_the_crops_in_their_order_and_the_threshold() -> None:
 def test_the_reasons_for_the_verdict_are_judged_by_the_curves_of_both_crops(same: bool) -> None:
     *_, judged = explained(Streaming(sign=1.0, rest=-1.0), same)
     curves = map_curves(OneCell(), WHITE, BLACK, judged.maps)
-    chance = random_curves(OneCell(), WHITE, BLACK)
+    chance = chance_curves(OneCell(), WHITE, BLACK)
     expected = against_chance(curves, chance, "similar" if same else "dissimilar")
     found = judged.fidelity
     assert found is not None and not found.empty and found.kind == expected.kind

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.faces.pictures import apply, blurred_noise, face_at, grey, moved
 from xfv_core.faces import TEMPLATE, align, crop_box, recut, similarity
+from xfv_core.faces.crops import crop_to_photo, cut
 from xfv_core.faces.detect import _turned_back
 
 
@@ -141,3 +142,10 @@ def test_a_crop_cut_again_larger_shows_the_same_square_sharper() -> None:
         np.abs(np.diff(larger.astype(int), axis=0)).mean()
         > 1.2 * np.abs(np.diff(blown_up.astype(int), axis=0)).mean()
     )
+
+
+def test_a_crops_corners_come_back_to_the_square_they_were_cut_from() -> None:
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    crop = cut(pixels, np.array([[2.0, 0, -19.5], [0, 2.0, -9.5]]), TEMPLATE, 20)
+    back = crop_to_photo(crop, 60)  # the crop is 10 px of the photo from (10, 5)
+    assert np.allclose(apply(back, np.array([[0.0, 0], [60, 60]])), [[10, 5], [20, 15]])

@@ -185,27 +185,6 @@ def test_the_models_tab_shows_cards_reliability_and_the_atlas(
     )
 
 
-def test_the_live_camera_gives_verdicts_at_a_rate_and_stops_when_its_tab_is_left(
-    open_page: Callable[..., Page], examples: Path, tmp_path: Path
-) -> None:
-    page = open_page()
-    page.get_by_role("tab", name="Live camera").click()
-    start = page.get_by_role("button", name="Start the camera")
-    said = page.locator(".xfv-live .said")
-    start.click()
-    expect(said).to_contain_text("Choose a reference photo first")
-    page.set_input_files("#photo-reference input[type=file]", examples / "obama.jpg")
-    page.locator("#live-reference [data-token]").wait_for(state="attached")
-    start.click()
-    expect(said).to_contain_text("Same person")
-    expect(page.locator(".xfv-live .rate")).to_contain_text("frames a second")
-    assert said.locator("img").count() == 2
-    page.get_by_role("tab", name="Two photos").click()
-    page.get_by_role("tab", name="Live camera").click()
-    expect(said).to_contain_text("Stopped because the tab was left")
-    expect(start).to_be_visible()
-
-
 def test_a_webcam_shot_is_compared(open_page: Callable[..., Page], examples: Path) -> None:
     page = open_page()
     upload(page, a=examples / "obama.jpg")

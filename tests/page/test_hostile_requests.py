@@ -38,7 +38,7 @@ def sentence(answer: httpx.Response) -> str:
             said = answer.json()
         except ValueError:
             return answer.text
-        return str(said.get("detail") or said.get("stop") or said)
+        return str(said.get("detail") or said.get("why") or said)
     *_, last = [
         line[6:] for line in answer.text.splitlines() if "error" in line and "data: " in line
     ]

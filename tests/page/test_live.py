@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from xfv_core import Verifier, live
-from xfv_core.faces import NoFaceError
+from xfv_core.faces import TEMPLATE, NoFaceError
 from xfv_core.faces.images import ImageError
-from xfv_core.live import LIVE_SECONDS, SEATS, SHOWN, Live, LiveError, Seats
+from xfv_core.live import LIVE_SECONDS, SEATS, SHOWN, Live, LiveError, Seats, SeatsTakenError
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +59,24 @@ def test_a_frame_gets_the_verdict_that_two_photos_get(
         assert frame.verdict.same is photos.same is same
         assert frame.verdict.similarity == pytest.approx(photos.similarity, abs=0.08)
         assert frame.reference.shape == frame.camera.shape == (SHOWN, SHOWN, 3)
+
+
+def test_the_face_under_its_map_lies_where_it_is_in_the_frame(
+    cameras: Live, verifier: Verifier, examples: Path
+) -> None:
+    token, picture = cameras.open(examples / "obama.jpg"), frame_of(examples / "obama2.jpg")
+    frame = cameras.frame(token, picture)
+    eyes = TEMPLATE[:2] * SHOWN / 112 @ frame.place[:, :2].T + frame.place[:, 2]
+    found = verifier.faces(picture)[1][0].landmarks[:2]
+    assert np.allclose(eyes, found, atol=8)  # px of 640; the camera looks less closely
+
+
+def test_a_sharp_frame_is_better_than_a_coarse_one(cameras: Live, examples: Path) -> None:
+    token, sharp = cameras.open(examples / "obama.jpg"), frame_of(examples / "obama2.jpg")
+    coarse = io.BytesIO()
+    with Image.open(io.BytesIO(sharp)) as image:
+        image.resize((120, 90)).resize((640, 480)).save(coarse, "JPEG")
+    assert cameras.frame(token, sharp).quality > cameras.frame(token, coarse.getvalue()).quality
 
 
 def test_a_frame_is_remembered_nowhere(cameras: Live, verifier: Verifier, examples: Path) -> None:
@@ -114,7 +133,7 @@ def test_there_are_few_seats_and_a_quiet_camera_leaves_its(
     *seated, late = (cameras.open(examples / "obama.jpg") for _ in range(SEATS + 1))
     for token in seated:
         cameras.frame(token, picture)
-    with pytest.raises(LiveError, match="in use"):
+    with pytest.raises(SeatsTakenError, match="in use"):
         cameras.frame(late, picture)
     clock.now += live.QUIET + 0.1
     cameras.frame(late, picture)

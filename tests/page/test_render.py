@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,6 +24,7 @@ from page.html.models import models
 from page.html.words import limits
 from xfv_core import Verdict
 from xfv_core.confidence import Calibration
+from xfv_core.confidence.scores import ReliabilityBin
 from xfv_core.explain.fidelity import Fidelity
 from xfv_core.models.atlas import Atlas, Channel
 from xfv_core.weights.figures import Figures
@@ -142,6 +145,15 @@ def test_every_model_stands_with_licence_result_and_reliability(calibration: Cal
     assert page.index(escape(manifest.card(manifest.default).title)) < page.index("</summary>")
     circles = Tags(reliability(calibration.reliability)).seen.count("circle")
     assert circles == len(calibration.reliability)
+
+
+def test_bins_near_certainty_keep_apart_in_the_reliability_diagram() -> None:
+    near = [ReliabilityBin(500, p, p) for p in (0.0005, 0.005, 0.995, 0.9995)]
+    places = re.findall(r'circle cx="([\d.]+)" cy="([\d.]+)"', reliability(near))
+    x = [float(at) for at, _ in places]
+    assert min(b - a for a, b in pairwise(x)) > 20  # px of 200
+    for across, down in places:
+        assert float(across) + float(down) == pytest.approx(200, abs=0.11)  # on the diagonal
 
 
 def test_what_was_not_measured_is_not_claimed(card: ModelCard) -> None:

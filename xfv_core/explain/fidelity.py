@@ -139,8 +139,22 @@ def random_curves(
 
     ``steps`` is called with the finished share after every batch.
     """
-    order = ranks(random_fields(n, seed, cells), seed)
-    hidden = hidden_cells(order)  # (n,11,C,C)
+    fields = random_fields(n, seed, cells)
+    return curves_of_fields(model, a, b, fields, seed=seed, fill=fill, steps=steps)
+
+
+def curves_of_fields(
+    model: FaceEmbedder,
+    a: Tensor,
+    b: Tensor,
+    fields: Array,
+    *,
+    seed: int = 0,
+    fill: str = "black",
+    steps: Steps | None = None,
+) -> RandomCurves:
+    """``random_curves`` of these fields (n,C,C); ``seed`` breaks ties between cells."""
+    hidden = hidden_cells(ranks(fields, seed))  # (n,11,C,C)
     curves, passes = _curves(model, (a, b), (hidden, hidden), fill, steps)
     return RandomCurves(curves, passes)
 

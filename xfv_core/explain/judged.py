@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from xfv_core.explain.base import Maps, Method, Steps
+from xfv_core.explain.chance import chance_curves
 from xfv_core.explain.fidelity import (
     Fidelity,
     Kind,
@@ -18,7 +19,6 @@ from xfv_core.explain.fidelity import (
     RandomCurves,
     against_chance,
     map_curves,
-    random_curves,
 )
 from xfv_core.models.base import FaceEmbedder
 
@@ -54,7 +54,7 @@ def explain_crops(
     for maps in method(network, x, y, threshold=threshold, steps=steps):
         yield Judged(maps)
         if maps.progress == 1:
-            chance = chance or random_curves(network, x, y, steps=steps)
+            chance = chance or chance_curves(network, x, y, steps=steps)
             curves = map_curves(network, x, y, maps, steps=steps)
             yield Judged(maps, _against(curves, chance, same), chance)
 

@@ -92,6 +92,16 @@ def recut(pixels: NDArray[np.uint8], crop: Crop, size: int) -> NDArray[np.uint8]
     return _warp(pixels, matrix, size)
 
 
+def crop_to_photo(crop: Crop, size: int) -> NDArray[np.float64]:
+    """The (2,3) matrix from ``recut`` at ``size`` px back to the photo; both in pixels counted from
+    the outer corner of the first one, as drawing surfaces count them."""
+    scale = size / len(crop.pixels)
+    forth = np.vstack([crop.matrix, [0, 0, 1]])
+    forth[:2, 2] += 0.5 - forth[:2, :2] @ [0.5, 0.5]  # from pixels' centres to their corners
+    back = np.linalg.inv(np.diag([scale, scale, 1.0]) @ forth)
+    return np.asarray(back[:2])
+
+
 def cut(
     pixels: NDArray[np.uint8],
     matrix: NDArray[np.float64],
