@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from page.server.lanes import Lane, Turn, Wait
 from page.widgets import verifier
@@ -15,7 +15,7 @@ finer_maps = Lane(first_maps)
 trust = Lane(first_maps, finer_maps)
 
 
-async def reasons_in_turn(ask: Ask) -> AsyncIterator[Explanation | Wait]:
+async def reasons_in_turn(ask: Ask) -> AsyncGenerator[Explanation | Wait, None]:
     """`Verifier.reasons`, and while others are served first how long that takes.
 
     It ends at once when it is closed, whatever was being computed.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 PATTERN = re.compile(r"(\d{1,9})\.(\d{1,9})")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Key:
     """``pair`` counts what changes the verdict (photos, faces, model, rule), ``turn`` what changes
     the maps only (method, options); both are counted by ``two_photos.js``. ``turn`` is None for

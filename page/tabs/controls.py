@@ -115,7 +115,10 @@ def rule_widget() -> gr.Dropdown:
 
 def threshold_widget() -> MaybeNumber:
     """A similarity of one's own; there while the rule asks for it."""
-    usual = round(verifier.threshold(verifier.manifest.default, "balanced"), 2)
+    try:
+        usual = round(verifier.threshold(verifier.manifest.default, "balanced"), 2)
+    except XfvError:  # nobody knows one
+        usual = None
     return MaybeNumber(
         usual, label="Same person from this similarity on", visible=False, step=0.01,
         elem_id="threshold",

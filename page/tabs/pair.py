@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +26,7 @@ from page.server.folder import KEEP_SECONDS, new_folder
 from page.server.inputs import whole_number
 from page.server.lanes import Wait
 from page.server.limits import admit, admit_maps
+from page.server.sessions import SESSIONS
 from page.tabs.controls import Controls, Values
 from page.turns import last_in_turn, reasons_in_turn
 from page.widgets import in_words, listed_models, verifier
@@ -41,6 +43,8 @@ MOST_PICKS = 8  # photos whose chosen face is remembered
 
 # what can be saved, under secrets: whole photos are in it, so few are held and not for long
 finished = Recent(24, KEEP_SECONDS)
+# by session, the newest question for maps: the browser cannot call off one that it has no name of
+newest = Recent(SESSIONS, KEEP_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -112,19 +116,24 @@ class Pair:
             return
         if key.pair not in (0, compared):  # another pair is being compared by now
             return
-        secret, latest = "", None
+        secret, latest, session = "", None, request.session_hash
+        newest.update(session, lambda known: max(known or key, key))
         try:
             ask = self.controls.of_method(values, values[self.controls.method])
             admit_maps(request, ask.explainer())
-            async for found in reasons_in_turn(ask):
-                if isinstance(found, Wait):
-                    said = reasons(latest, key, found.words) if latest else no_reasons(found.words)
-                    yield gr.skip(), gr.skip(), gr.skip(), said, gr.skip()
-                    continue
-                latest, secret = found, secret or held(found)
-                title = verifier.manifest.card(found.maps.model).title
-                faces = [face(found, side, key) for side, _ in SIDES]
-                yield *faces, scale(found, title, key), reasons(found, key), secret
+            async with aclosing(reasons_in_turn(ask)) as turns:
+                async for found in turns:
+                    if newest.peek(session) not in (None, key):
+                        return
+                    if isinstance(found, Wait):
+                        line = found.words
+                        said = reasons(latest, key, line) if latest else no_reasons(line)
+                        yield gr.skip(), gr.skip(), gr.skip(), said, gr.skip()
+                        continue
+                    latest, secret = found, secret or held(found)
+                    title = verifier.manifest.card(found.maps.model).title
+                    faces = [face(found, side, key) for side, _ in SIDES]
+                    yield *faces, scale(found, title, key), reasons(found, key), secret
         except XfvError as trouble:
             yield gr.skip(), gr.skip(), "", no_reasons(str(trouble)), ""
 

@@ -85,7 +85,7 @@ def test_changing_the_method_in_mid_map_shows_the_new_method(
     choose(page, "Gradients")
     expect(page.locator("#scale .xfv-legend")).to_contain_text("gradient")
     expect(page.locator(TRUST)).to_be_visible()
-    expect(page.locator(SAY)).to_contain_text("different")
+    expect(page.locator(SAY)).to_contain_text("less alike")
 
 
 def test_the_finished_figure_is_saved_as_png_and_as_jpeg(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -15,6 +16,14 @@ from page import turns
 from page.server import lanes
 from page.server.lanes import FullLineError, Lane, LeftError, Turn, Wait
 from page.turns import reasons_in_turn
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: Playwright keeps a loop running in that of the tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 async def served(lane: Lane, said: list[Any], name: str) -> None:
@@ -32,7 +41,7 @@ def test_who_comes_first_is_served_first_and_the_others_know_behind_how_many() -
         lane = Lane()
         await asyncio.gather(*(served(lane, said, name) for name in "abc"))
 
-    asyncio.run(three())
+    run(three())
     assert [each for each in said if isinstance(each, str)] == ["a", "b", "c"]
     assert ("b", 1) in said and ("c", 2) in said
 
@@ -51,7 +60,7 @@ def test_a_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
     with pytest.raises(FullLineError, match="try again"):
-        asyncio.run(two())
+        run(two())
 
 
 def test_who_leaves_lets_the_next_one_in() -> None:
@@ -66,7 +75,7 @@ def test_who_leaves_lets_the_next_one_in() -> None:
         async with third:
             return third
 
-    assert asyncio.run(leaves()).ready.is_set()
+    assert run(leaves()).ready.is_set()
 
 
 def test_less_urgent_work_waits_until_the_other_lane_is_empty() -> None:
@@ -81,7 +90,7 @@ def test_less_urgent_work_waits_until_the_other_lane_is_empty() -> None:
             await asyncio.to_thread(job.join)
         return said
 
-    assert asyncio.run(both()) == ["urgent", "patient"]
+    assert run(both()) == ["urgent", "patient"]
 
 
 def test_less_urgent_work_is_not_kept_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +101,7 @@ def test_less_urgent_work_is_not_kept_waiting_for_ever(monkeypatch: pytest.Monke
         async with urgent.turn(), Lane(urgent).turn() as turn:
             await turn.work(turn.give_way)
 
-    asyncio.run(both())
+    run(both())
 
 
 class Endless:
@@ -128,7 +137,7 @@ def test_work_ends_when_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> 
         more.cancel()
         await asyncio.gather(more, return_exceptions=True)
 
-    asyncio.run(visit())
+    run(visit())
     assert endless.ended.wait(60)  # a limit for a hung thread, not a figure
 
 
@@ -156,7 +165,7 @@ def test_everybody_has_a_map_before_anybody_knows_how_far_to_trust_it(
     async def crowd() -> None:
         await asyncio.gather(*(visit(name) for name in "abc"))
 
-    asyncio.run(crowd())
+    run(crowd())
     first, final, judged = (
         [said.index((name, *step)) for name in "abc"]
         for step in ((0.5, None), (1, None), (1, "judged"))
