@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from page.photo import Upload, photo_widget
-from page.server.folder import new_folder
+from page.server.folder import written
 from page.server.inputs import MaybeNumber
 from page.server.limits import admit, admit_maps
 from page.turns import reasons_in_turn
@@ -115,9 +115,7 @@ async def explain(
 
 def figure_file(found: Explanation) -> Path:
     """The file of a figure."""
-    picture = new_folder() / "maps.png"
-    picture.write_bytes(found.figure("png"))
-    return picture
+    return written({"maps.png": found.figure("png")})[0]
 
 
 def models() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,10 +29,19 @@ def check_space() -> None:
         raise FullError("The server holds too many photos at the moment; try again in 5 minutes.")
 
 
-def new_folder() -> Path:
-    """An empty folder for one result; raises FullError."""
+def written(files: Mapping[str, bytes]) -> list[Path]:
+    """The files of one result, by their names, in a folder of their own.
+
+    Raises FullError, also where a server that ends has removed its folder.
+    """
     check_space()
-    return Path(tempfile.mkdtemp(dir=FOLDER.name))
+    try:
+        folder = Path(tempfile.mkdtemp(dir=FOLDER.name))
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+    except FileNotFoundError as gone:
+        raise FullError("The server is about to stop; try again in a minute.") from gone
+    return [folder / name for name in files]
 
 
 def entries() -> Iterator[tuple[Path, os.stat_result]]:

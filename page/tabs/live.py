@@ -9,7 +9,7 @@ import gradio as gr
 from page.html import LIVE_SCRIPT
 from page.html.live import camera, camera_problem, camera_says, reading, reference
 from page.photo import PhotoImage, Upload, data_of, photo_widget
-from page.server.folder import new_folder
+from page.server.folder import written
 from page.server.inputs import MISFIT, InputError
 from page.server.limits import admit, visitor
 from page.widgets import SILENT, VERDICTS, in_words, verifier
@@ -70,9 +70,7 @@ def _file(photo: str | bytes) -> str:
     """A photo as a file like an upload, that goes after the same minutes."""
     if isinstance(photo, str):
         return photo
-    file = new_folder() / "photo.jpg"
-    file.write_bytes(photo)
-    return str(file)
+    return str(written({"photo.jpg": photo})[0])
 
 
 def live_camera(photos: tuple[PhotoImage, PhotoImage], tabs: gr.Tabs) -> None:

@@ -22,7 +22,7 @@ from page.html.maps import SIDES, bare_face, face, no_reasons, reasons, scale
 from page.html.report import report
 from page.html.words import RULES, link
 from page.photo import Upload
-from page.server.folder import KEEP_SECONDS, new_folder
+from page.server.folder import KEEP_SECONDS, written
 from page.server.inputs import whole_number
 from page.server.lanes import Wait
 from page.server.limits import admit, admit_maps
@@ -172,9 +172,9 @@ class Pair:
                     self.controls.methods, desc="Making every map", unit="map"
                 )
             ]
+            return await asyncio.to_thread(self._report, pair, values, found)
         except XfvError as trouble:
             raise gr.Error(str(trouble), print_exception=False) from trouble
-        return await asyncio.to_thread(self._report, pair, values, found)
 
     def _report(
         self, pair: Ask, values: Values, found: list[Explanation]
@@ -184,13 +184,8 @@ class Pair:
         files = [read(photo) for photo in self.controls.uploads(values) if photo]
         prior = values[self.controls.prior]
         page = report(found, card, calibration, datetime.now(timezone.utc), files, prior)
-        folder = new_folder()
-        (folder / "xfv-report.html").write_text(page, encoding="utf-8")
-        (folder / "xfv-report.png").write_bytes(all_in_one(found))
-        return [
-            gr.DownloadButton(value=folder / f"xfv-report.{kind}", visible=True)
-            for kind in ("html", "png")
-        ]
+        whole = {"xfv-report.html": page.encode(), "xfv-report.png": all_in_one(found)}
+        return [gr.DownloadButton(value=file, visible=True) for file in written(whole)]
 
     def link(self, values: Values) -> str:
         """An address that brings these settings back, and the pair if it is an example."""
@@ -273,15 +268,14 @@ def save(shown: str, strength: float, surface: str) -> list[gr.DownloadButton]:
     explanation: Explanation | None = finished.peek(shown)
     if explanation is None:
         return [gr.DownloadButton(interactive=False)] * 2
-    folder = new_folder()
-    buttons = []
     on: Surface = "crop" if surface == FACE else "photo"
     kinds: tuple[PictureKind, ...] = ("png", "jpeg")
-    for kind in kinds:
-        file = folder / f"xfv-{explanation.maps.method}.{kind}"
-        file.write_bytes(explanation.figure(kind, on=on, strength=strength / 100))
-        buttons.append(gr.DownloadButton(value=file, interactive=True))
-    return buttons
+    files = written({
+        f"xfv-{explanation.maps.method}.{kind}":
+            explanation.figure(kind, on=on, strength=strength / 100)
+        for kind in kinds
+    })  # fmt: skip
+    return [gr.DownloadButton(value=file, interactive=True) for file in files]
 
 
 def example_of(photo_a: Upload, photo_b: Upload) -> int | None:

@@ -16,7 +16,7 @@ import pytest
 from gradio.state_holder import SessionState
 
 from page.server import folder, gate, limits
-from page.server.folder import FullError, check_space, new_folder, sweep
+from page.server.folder import FullError, check_space, sweep, written
 from page.server.gate import Gate
 from page.server.inputs import InputError, Page, fits, whole_number
 from page.server.sessions import Answers
@@ -138,6 +138,17 @@ def test_a_visitor_uploads_so_many_megabytes_and_no_more() -> None:
     assert Request(UPLOAD, *photo).at(there) == 429
 
 
+def test_results_lie_together_and_a_server_that_ends_says_so(
+    ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = written({"a.png": b"1", "b.html": b"2"})
+    assert [file.name for file in files] == ["a.png", "b.html"]
+    assert files[0].parent == files[1].parent and files[1].read_bytes() == b"2"
+    monkeypatch.setattr(folder, "FOLDER", SimpleNamespace(name=str(ours / "gone")))
+    with pytest.raises(FullError, match="about to stop"):
+        written({"a.png": b"1"})
+
+
 def test_a_full_folder_takes_no_upload_and_no_result(
     ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +157,7 @@ def test_a_full_folder_takes_no_upload_and_no_result(
     check_space()
     (ours / "other").write_bytes(b"x")
     with pytest.raises(FullError):
-        new_folder()
+        written({"map.png": b"x"})
     request = Request(UPLOAD)
     assert request.at(Gate(reading)) == 429 and "too many photos" in request.said
     monkeypatch.setattr(folder, "MAX_BYTES", 10**9)
