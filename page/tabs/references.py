@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from page.html import macro
 from page.html.key import Key
 from page.html.references import no_references, references
 from page.photo import photo_widget
@@ -17,8 +18,8 @@ from xfv_core import XfvError, explain_references, verify_references
 from xfv_core.references import MOST
 
 ABOUT = (
-    '<p class="xfv">All of them are compared with the second photo at once: more evidence on one '
-    "person, no search. The largest face of each photo counts.</p>"
+    "All of them are compared with the second photo at once: more evidence on one person, no "
+    "search. The largest face of each photo counts."
 )
 KEY_JS = "(...values) => [xfv.key(), ...values.slice(1)]"
 
@@ -28,7 +29,7 @@ def more_references(controls: Controls) -> None:
     with gr.Accordion(
         f"More photos of the first person (up to {MOST - 1})", open=False, elem_id="more-photos"
     ):
-        gr.HTML(ABOUT)
+        gr.HTML(macro("words", "about", ABOUT))
         with gr.Row():
             more = [photo_widget(f"Photo {i}", f"more-{i}") for i in range(2, MOST + 1)]
         ask = gr.Button("Compare all of them with the second photo", elem_id="compare-all")
