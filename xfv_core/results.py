@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -298,18 +297,6 @@ def explanation_of(
     if reading := maps.reading:
         sentence = reading.words(sentence)
     return Explanation(verdict, maps, shown, pair, scale, sentence, fidelity, agreement or {})
-
-
-def all_in_one(explanations: Sequence[Explanation]) -> bytes:
-    """The figures of several explanations below each other, as a PNG."""
-    sheets = [Image.open(BytesIO(each.figure("png"))) for each in explanations]
-    width = max(sheet.width for sheet in sheets)
-    whole = Image.new("RGB", (width, sum(sheet.height for sheet in sheets)), "white")
-    top = 0
-    for sheet in sheets:
-        whole.paste(sheet, (0, top))
-        top += sheet.height
-    return encode(np.asarray(whole), "png")
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 
+import numpy as np
 from markupsafe import Markup
+from PIL import Image
 
 from page.html import REPORT_STYLE, SCRIPTS, STYLE, filled
 from page.html.answer import answer
@@ -18,6 +21,7 @@ from page.html.words import about, limits
 from xfv_core import __version__
 from xfv_core.confidence import Calibration
 from xfv_core.explain import method_named
+from xfv_core.overlay import encode
 from xfv_core.record import record
 from xfv_core.results import Explanation
 from xfv_core.weights.manifest import ModelCard
@@ -74,3 +78,15 @@ def report(
 def _section(explanation: Explanation) -> Section:
     method = method_named(explanation.maps.method)
     return Section(method.title, about(method), maps(explanation))
+
+
+def all_in_one(explanations: Sequence[Explanation]) -> bytes:
+    """The figures of several explanations below each other, as a PNG."""
+    sheets = [Image.open(BytesIO(each.figure("png"))) for each in explanations]
+    width = max(sheet.width for sheet in sheets)
+    whole = Image.new("RGB", (width, sum(sheet.height for sheet in sheets)), "white")
+    top = 0
+    for sheet in sheets:
+        whole.paste(sheet, (0, top))
+        top += sheet.height
+    return encode(np.asarray(whole), "png")

@@ -19,7 +19,7 @@ from page.html.all import all_methods
 from page.html.answer import answer, empty_answer, problem
 from page.html.key import Key
 from page.html.maps import SIDES, bare_face, face, no_reasons, reasons, scale
-from page.html.report import report
+from page.html.report import all_in_one, report
 from page.html.words import RULES, link
 from page.photo import Upload
 from page.server.folder import KEEP_SECONDS, written
@@ -34,7 +34,7 @@ from xfv_core import Ask, Explanation, XfvError
 from xfv_core.explain import method_named
 from xfv_core.faces.decode import read
 from xfv_core.memory import Recent
-from xfv_core.results import OWN, PictureKind, Surface, all_in_one
+from xfv_core.results import OWN, PictureKind, Surface
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PAIRS = json.loads((EXAMPLES / "pairs.json").read_text(encoding="utf-8"))["pairs"]

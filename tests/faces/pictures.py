@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter
 
 from xfv_core.faces import TEMPLATE, Face
@@ -32,3 +35,12 @@ def blurred_noise(height: int, width: int, sigma: float = 3) -> np.ndarray:
     noise = np.random.default_rng(5).normal(size=(height, width, 3))
     smooth = gaussian_filter(noise, (sigma, sigma, 0))
     return np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+
+
+def two_people(examples: Path, file: Path) -> None:
+    """One photo with two faces."""
+    with Image.open(examples / "obama.jpg") as one, Image.open(examples / "astronaut.jpg") as two:
+        together = Image.new("RGB", (1000, 600))
+        together.paste(ImageOps.contain(one, (500, 600)), (0, 0))
+        together.paste(ImageOps.contain(two, (500, 400)), (500, 0))
+    together.save(file)
