@@ -157,10 +157,9 @@ def explorer(sources: Sequence[str]) -> None:
         renewed, [source, model, listed, outcome, order, low, high],
         [listed, summary, method, page, row, listing, said, view],
     )  # fmt: skip
-    # not input, told once more when a dropdown is left: the click that leaves it would be lost
-    model.select(*renew, **quietly)
+    model.input(*renew, **quietly)
     # its first model may have the same name: nothing would tell that anything changed
-    source.select(choose_source, source, model, **quietly).then(*renew, **quietly)
+    source.input(choose_source, source, model, **quietly).then(*renew, **quietly)
     gr.on(
         [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
     ).then(*to_list, **quietly)
