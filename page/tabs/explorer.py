@@ -157,9 +157,11 @@ def explorer(sources: Sequence[str]) -> None:
         renewed, [source, model, listed, outcome, order, low, high],
         [listed, summary, method, page, row, listing, said, view],
     )  # fmt: skip
-    model.input(*renew, **quietly)
+    # one after the other: a dropdown tells of one choice twice, and of two at once both would begin
+    in_order: dict[str, Any] = {**quietly, "concurrency_id": "renewed", "concurrency_limit": 1}
+    model.input(*renew, **in_order)
     # its first model may have the same name: nothing would tell that anything changed
-    source.input(choose_source, source, model, **quietly).then(*renew, **quietly)
+    source.input(choose_source, source, model, **quietly).then(*renew, **in_order)
     gr.on(
         [outcome.change, order.change, low.release, high.release], lambda: 0, None, page, **quietly
     ).then(*to_list, **quietly)
