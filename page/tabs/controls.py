@@ -19,6 +19,8 @@ from xfv_core.explain.masks import OFFERED, PRESETS
 from xfv_core.results import OWN
 
 FOR_STUDIES = frozenset(PRESETS) - frozenset(OFFERED)  # choices that take minutes
+# the key of the question is the first of the values, because its widget is made first
+KEY_JS = "(...values) => [xfv.key(), ...values.slice(1)]"
 Values = Mapping[Any, Any]  # by widget: what Gradio hands over where ``inputs`` is a set
 
 

@@ -10,7 +10,7 @@ from page.html import OCCLUDER_SCRIPT
 from page.html.key import Key
 from page.html.occluder import covered_says, not_opened, opened, switch
 from page.server.limits import admit
-from page.tabs.controls import Controls, Values
+from page.tabs.controls import KEY_JS, Controls, Values
 from page.widgets import VERDICTS, verifier
 from xfv_core import XfvError
 from xfv_core.explain.occluder import Patch
@@ -44,7 +44,7 @@ def occluder_switch() -> tuple[gr.HTML, gr.HTML]:
     return switched, gr.HTML(elem_id="occluder-pair")
 
 
-def open_when_switched(widgets: tuple[gr.HTML, gr.HTML], controls: Controls, key_js: str) -> None:
+def open_when_switched(widgets: tuple[gr.HTML, gr.HTML], controls: Controls) -> None:
     """The pair of these controls is held while the patch is on it."""
 
     def hold_pair(values: Values, request: gr.Request) -> str:
@@ -56,4 +56,4 @@ def open_when_switched(widgets: tuple[gr.HTML, gr.HTML], controls: Controls, key
         return opened(token, Key.of(values[controls.key]))
 
     switched, held = widgets
-    switched.select(hold_pair, controls.pair, held, js=key_js, show_progress="hidden", **VERDICTS)
+    switched.select(hold_pair, controls.pair, held, js=KEY_JS, show_progress="hidden", **VERDICTS)

@@ -12,7 +12,7 @@ from page.html.key import Key
 from page.html.references import no_references, references
 from page.photo import photo_widget
 from page.server.limits import admit
-from page.tabs.controls import Controls, Values
+from page.tabs.controls import KEY_JS, Controls, Values
 from page.widgets import MAPS, verifier
 from xfv_core import XfvError, explain_references, verify_references
 from xfv_core.references import MOST
@@ -21,7 +21,6 @@ ABOUT = (
     "All of them are compared with the second photo at once: more evidence on one person, no "
     "search. The largest face of each photo counts."
 )
-KEY_JS = "(...values) => [xfv.key(), ...values.slice(1)]"
 
 
 def more_references(controls: Controls) -> None:

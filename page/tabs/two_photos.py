@@ -13,6 +13,7 @@ from page.html.answer import empty_answer
 from page.html.words import about_line, keys, look_first
 from page.photo import PhotoImage, photo_widget
 from page.tabs.controls import (
+    KEY_JS,
     Controls,
     MethodControls,
     method_controls,
@@ -40,8 +41,6 @@ from xfv_core.explain import Method
 SETTINGS = "Model, decision rule and options of the method"
 STRENGTH_JS = "v => { document.documentElement.style.setProperty('--xfv-strength', v / 100) }"
 VIEW_JS = "v => { document.getElementById('stage').classList.toggle('whole-photo', v !== 'Face') }"
-# the key of the question is the first of the values, because its widget is made first
-KEY_JS = "(...values) => [xfv.key(), ...values.slice(1)]"
 PRIOR_JS = "(...values) => [...values.slice(0, -1), xfv.prior()]"
 NEW_PAIR_JS = "() => { xfv.newPair() }"
 NEW_TURN_JS = "asked => { xfv.newTurn(); return asked }"
@@ -124,7 +123,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
     side_by_side.click(pair.explain_all, controls.all, every, js=KEY_JS, show_progress="hidden",
                        **IN_TURN)  # fmt: skip
     every.select(chosen_method, None, method, **SILENT)
-    open_when_switched(patch, controls, KEY_JS)
+    open_when_switched(patch, controls)
     save_and_link(pair, strength, taken_home)
     page.load(pair.restore, None, pair.restored, **SILENT)
     page.load(None, method, None, js=CHOOSE_JS, **SILENT)

@@ -12,8 +12,9 @@ import json
 import platform
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from statistics import median
@@ -71,16 +72,23 @@ class Report:
 def occlusion_race(
     model: FaceEmbedder, photos: Tensor, preset: str, plain: Embed, rounds: int
 ) -> Iterator[Turn]:
-    """Ours against whole passes and against captum at as many masks, as it comes and made fast."""
+    """Ours against whole passes and against captum, as it comes and made fast."""
+    ways = {
+        "fp32, unfolded, one mask at a time": (plain, 1),
+        "same dtype, folded, batched": (fast_embed(model), BATCH),
+    }
+    yield from whole_pass_race(model, photos, preset, rounds, captum_rivals(photos, preset, ways))
+
+
+def captum_rivals(
+    photos: Tensor, preset: str, ways: Mapping[str, tuple[Embed, int]]
+) -> list[Contender]:
+    """captum with an embedding and a batch by way, scaled to as many masks as ours has."""
     share = PRESETS[preset].masks / captum_masks(preset)
-    rivals = [
-        Contender(name, lambda e=e, n=n: captum_occlusion(e, photos, preset, n), share)  # type: ignore[misc]
-        for name, e, n in (
-            ("captum, fp32, unfolded, one mask at a time", plain, 1),
-            ("captum, same dtype, folded, batched", fast_embed(model), BATCH),
-        )
+    return [
+        Contender(f"captum, {way}", partial(captum_occlusion, embed, photos, preset, batch), share)
+        for way, (embed, batch) in ways.items()
     ]
-    yield from whole_pass_race(model, photos, preset, rounds, rivals)
 
 
 def whole_pass_race(
@@ -88,10 +96,17 @@ def whole_pass_race(
 ) -> Iterator[Turn]:
     """Ours against a whole pass of the network for every mask, and ``more``."""
     method = Occlusion(preset=preset, view="raw")
-    ours = Contender("ours", lambda: final(method, model, photos, 0.0))
     whole = Contender("a whole pass per mask", lambda: final(method, Opaque(model), photos, 0.0))
-    what = f"{model.name}, occlusion {preset}, 2 x {PRESETS[preset].masks} masks"
-    yield from race(what, ours, [whole, *more], rounds)
+    yield from mask_race(model, photos, method, [whole, *more], rounds)
+
+
+def mask_race(
+    model: FaceEmbedder, photos: Tensor, method: Occlusion, rivals: Sequence[Contender], rounds: int
+) -> Iterator[Turn]:
+    """Our occlusion maps against others of as many masks."""
+    ours = Contender("ours", lambda: final(method, model, photos, 0.0))
+    what = f"{model.name}, occlusion {method.preset}, 2 x {PRESETS[method.preset].masks} masks"
+    yield from race(what, ours, rivals, rounds)
 
 
 def gradient_race(

@@ -7,46 +7,25 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
-from torch import Tensor
 
 from xfv_core import Verifier
-from xfv_core.evaluation.speed.bench import EXAMPLES, final, verdict_turns
+from xfv_core.evaluation.speed.bench import EXAMPLES, captum_rivals, final, mask_race, verdict_turns
 from xfv_core.evaluation.speed.races import Contender, Turn, race, results_of, seconds_of
 from xfv_core.evaluation.speed.rivals import (
-    captum_masks,
-    captum_occlusion,
     fast_embed,
     looped_fggb,
 )
 from xfv_core.explain.fggb import FGGB
-from xfv_core.explain.masks import PRESETS
 from xfv_core.explain.occlusion import Occlusion
-from xfv_core.models.base import BATCH, FaceEmbedder
+from xfv_core.models.base import BATCH
 from xfv_core.weights.manifest import load_manifest
-
-
-def occlusion_race(model: FaceEmbedder, photos: Tensor, preset: str, rounds: int) -> Iterator[Turn]:
-    """Ours against captum, as it comes and made fast; scaled to as many masks."""
-    share, method = (
-        PRESETS[preset].masks / captum_masks(preset),
-        Occlusion(preset=preset, view="raw"),
-    )
-    ways = ("fp32, one mask at a time", model.embed, 1), ("batched", fast_embed(model), BATCH)
-    rivals = [
-        Contender(f"captum, {words}", partial(captum_occlusion, embed, photos, preset, n), share)
-        for words, embed, n in ways
-    ]
-    ours = Contender("ours", lambda: final(method, model, photos, 0.0))
-    what = f"{model.name}, occlusion {preset}, 2 x {PRESETS[preset].masks} masks"
-    yield from race(what, ours, rivals, rounds)
 
 
 def bench(
@@ -56,8 +35,10 @@ def bench(
     model = verifier.model(name)
     photos = torch.stack([verifier.portrait(file, name).tensor() for file in files])
     turns = [*verdict_turns(verifier, files, rounds, name)]
+    ways = {"fp32, one mask at a time": (model.embed, 1), "batched": (fast_embed(model), BATCH)}
     for preset in presets:
-        turns += occlusion_race(model, photos, preset, rounds)
+        method = Occlusion(preset=preset, view="raw")
+        turns += mask_race(model, photos, method, captum_rivals(photos, preset, ways), rounds)
     if "fggb" in verifier.methods_for(name, "study"):
         ours = Contender("ours", lambda: final(FGGB(), model, photos, 0.0))
         loop = Contender("loop of autograd", lambda: looped_fggb(model.embed, photos, 0.0))
