@@ -67,12 +67,11 @@ def serving(*arguments: str, folder: Path = ROOT, **settings: str) -> Iterator[S
         yield Server(f"http://127.0.0.1:{port}/", log)
     finally:
         running = process.poll() is None
-        served = "".join(log)  # what a callback meets whose server is ended under it comes later
         process.terminate()
         process.wait(120)  # a limit for a hung server, not a figure
         rest.join(10)
     assert running, "the server died:\n" + "".join(log)
-    assert "Traceback" not in served, served
+    assert "Traceback" not in "".join(log), "".join(log)
 
 
 @pytest.fixture(scope="session")
