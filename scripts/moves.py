@@ -1,4 +1,4 @@
-"""How long a dragged patch waits on the server: python scripts/moves.py [--moves 200]
+"""How long a dragged patch waits on the server: python -m scripts.moves [--moves 200]
 
 Prints, per network, milliseconds from a patch's place to the verdict with it.
 """

@@ -1,4 +1,4 @@
-"""Many visitors at once: python scripts/visitors.py [--visitors 30 --seconds 180] [--checkout DIR]
+"""Many visitors at once: python -m scripts.visitors [--visitors 30 --seconds 180] [--checkout DIR]
 
 Starts the page, lets every visitor ask for a verdict every 20 s and for a fast map every 60 s, each
 beginning at another moment, and prints what they met: seconds until the verdict, until the map is

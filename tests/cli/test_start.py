@@ -11,11 +11,15 @@ from typer.testing import CliRunner
 
 from xfv_core.cli import app
 from xfv_core.explain import methods
+from xfv_core.weights.hub import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 
 def loaded(code: str) -> set[str]:
     """The heavy packages that a program has imported at its end."""
     heavy = {"torch", "numpy", "scipy", "PIL", "huggingface_hub", "torchvision", "facenet_pytorch"}
+    heavy |= {"torch._dynamo", "sympy"}
     end = f"\nfinally:\n import sys; sys.stderr.write(' '.join({heavy!r} & set(sys.modules)))"
     program = "try:\n " + code.replace("\n", "\n ") + end
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -30,6 +34,12 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 def test_the_package_is_imported_by_name_and_its_content_at_first_use() -> None:
     assert loaded("import xfv_core\nxfv_core.__version__, dir(xfv_core)") == set()
     assert "torch" in loaded("from xfv_core import Verifier")
+
+
+def test_a_verdict_loads_neither_the_compiler_nor_torchvision() -> None:
+    photo = str(EXAMPLES / "obama.jpg")
+    found = loaded(f"from xfv_core import Verifier\nVerifier().verify({photo!r}, {photo!r})")
+    assert not found & {"torch._dynamo", "sympy", "torchvision", "facenet_pytorch"}
 
 
 def test_every_public_name_is_there() -> None:

@@ -106,8 +106,9 @@ class PatchFaceModel(TrainedModel):
         super().__init__(config, name=name)
         self.encoder = PatchEncoder(config, padded=self.padded, folded=folded)
         self.patch_count = self.encoder.grid**2
-        maps = torch.randn(self.patch_count, config.local, config.dim)
-        self.maps = nn.Parameter(maps * 0.05)  # the scale cancels; it sets the pace of learning
+        self.maps = nn.Parameter(torch.empty(self.patch_count, config.local, config.dim))
+        if not self.maps.is_meta:  # there, torch would load its compiler for it, 0.8 s
+            nn.init.normal_(self.maps, std=0.05)  # the scale cancels; it sets the pace of learning
 
     def last_maps(self) -> nn.Module:
         return self.encoder  # (B, local, G, G)
