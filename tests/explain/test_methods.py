@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -86,6 +87,21 @@ class Nothing(Brightness):
         yield from ()
 
 
+class Hoarding(Brightness):
+    """Holds something of its photos until it is let go."""
+
+    name = "hoarding"
+    held: ClassVar[list[weakref.ref[Tensor]]] = []
+
+    def maps(
+        self, model: FaceModel, pair: Tensor, threshold: float, steps: Any
+    ) -> Iterator[Values]:
+        kept = pair.clone()
+        self.held[:] = [weakref.ref(kept)]
+        yield Values(pair.mean(1).numpy())
+        del kept
+
+
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
@@ -99,6 +115,12 @@ def pair() -> tuple[Tensor, Tensor]:
 
 
 # ---------------------------------------------------------------------------------- the base class
+
+
+def test_what_a_method_kept_is_freed_while_its_final_maps_wait() -> None:
+    stream = Hoarding()(MeanColour(), *pair(), threshold=0.3)
+    assert next(stream).progress == 1
+    assert [held() for held in Hoarding.held] == [None]
 
 
 def test_what_a_method_yields_becomes_signed_maps_with_name_unit_and_cost() -> None:

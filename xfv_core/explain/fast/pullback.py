@@ -30,7 +30,7 @@ from xfv_core.models.base import (
 
 # Numbers in one intermediate gradient. More fall out of the CPU's cache, fewer starve its cores.
 WORKING_SET = {"cpu": 1_600_000, "cuda": 1 << 28}
-COPIES = {"cpu": 4, "cuda": 16}  # the same, for networks whose inside is not known
+COPIES = {"cpu": 8, "cuda": 16}  # the same, for networks whose inside is not known
 
 # gradients (K,…) by a layer's output, and which photos (or squares) they are of -> by its input
 _Vjp = Callable[[Tensor, "Tensor | slice"], Tensor]
@@ -77,7 +77,8 @@ class AutogradPullback:
     def __init__(self, model: FaceModel, x: Tensor, rows: int) -> None:
         self._copies = min(rows, COPIES.get(x.device.type, 1))
         with _full_precision(x.device), torch.inference_mode(False), torch.enable_grad():
-            self._x = x.repeat(self._copies, 1, 1, 1).requires_grad_()  # (C,3,S,S)
+            copies = x.repeat(self._copies, 1, 1, 1)  # (C,3,S,S)
+            self._x = copies.contiguous(memory_format=torch.channels_last).requires_grad_()
             self._f = model.embed(self._x)  # (C,D)
         self.embedding = self._f[0].detach()
 
