@@ -28,7 +28,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["count"] = lambda n: f"{n:,}"
-_templates.filters["share"] = lambda share, digits=0: f"{share:.{digits}%}"
+_templates.filters["share"] = lambda share, digits=0: f"{100 * share:.{digits}f} %"
 
 
 def filled(template: str, **values: Any) -> Markup:

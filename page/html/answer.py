@@ -110,8 +110,12 @@ def _rates(calibration: Calibration | None, rule: str) -> str:
     curve = calibration.conditional if calibration else None
     known = curve.rates(rule) if curve else {}
     return "; ".join(
-        f"of strangers {rates.fmr:.2%} for one person"
-        + ("" if rates.fnmr is None else f" and misses {rates.fnmr:.2%} of same-person pairs")
+        f"of strangers {100 * rates.fmr:.2f} % for one person"
+        + (
+            ""
+            if rates.fnmr is None
+            else f" and misses {100 * rates.fnmr:.2f} % of same-person pairs"
+        )
         + f" ({population})"
         for population, rates in known.items()
     )

@@ -58,4 +58,4 @@ def _safe_json(record: dict[str, Any]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         return " x ".join(str(each) for each in value) if len(value) == 2 else str(value)[1:-1]
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

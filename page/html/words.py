@@ -61,11 +61,12 @@ def limits(card: ModelCard) -> Markup:
 def _by_group(groups: Mapping[str, Any]) -> str:
     mixed, *cells = sorted(groups["cells"], key=lambda cell: "mixed" not in cell["name"])
     least, *_, most = sorted(cells, key=lambda cell: float(cell["fmr"]["balanced"]))
-    shares = [f"{100 * cell['fmr']['balanced']:.0f} %" for cell in (mixed, least, most)]
+    shares = [f"{100 * cell['fmr']['balanced']:.1f} %" for cell in (mixed, least, most)]
     return (
-        "On other photos it errs far more: among small web photos of all ages (UTKFace) it takes "
+        "On other photos it errs more: among small web photos of all ages (UTKFace) it takes "
         f"{shares[0]} of strangers for one person, from {shares[1]} ({least['name']}) to "
-        f"{shares[2]} ({most['name']}) of those alike in age or origin."
+        f"{shares[2]} ({most['name']}) of those alike in age or origin. "
+        "It was not fitted to children."
     )
 
 

@@ -101,7 +101,7 @@ def two_photos(page: gr.Blocks) -> tuple[PhotoImage, PhotoImage]:
         gr.HTML(keys(len(methods())), elem_id="keys")
     examples = examples_widget()
     with gr.Accordion(SETTINGS, open=False, elem_id="settings"):
-        with gr.Row():
+        with gr.Row(elem_id="decide"):
             model, rule, threshold = model_widget(), rule_widget(), threshold_widget()
         gr.Checkbox(False, label="Look first: cover the verdict", elem_id="look-first")
         gr.HTML(look_first())

@@ -261,7 +261,8 @@ def _protocol(blocks: Sequence[Block], people: People | None, *, served: bool) -
     who = (
         "no hard pairs, because the network was trained on all labelled people"
         if people is None
-        else f"hard pairs of people with label mod {people.every} in {list(people.left)}"
+        else f"hard pairs of the labelled people whose number, divided by {people.every}, leaves "
+        + ", ".join(map(str, people.left))
     )
     crops = f"the detector's squares, else {SQUARE_BELOW} px below the template; " if served else ""
     return f"{crops}both classes weigh the same in every block; {counts}; {who}"
