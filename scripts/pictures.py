@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -164,18 +165,20 @@ def _scale(
 
 
 def pictures_of_page() -> None:
-    """The page with an example pair, wide, dark and on a phone; the Explorer."""
+    """The page with an example pair, wide, dark and on a phone; the Explorer and Live."""
     from playwright.sync_api import sync_playwright
 
-    from tests.page.browser import CHROMIUM, QUIET, serving
+    from tests.page.browser import CHROMIUM, QUIET, camera, serving
 
-    with serving() as app, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with serving() as app, sync_playwright() as playwright, TemporaryDirectory() as folder:
+        arguments = [*QUIET, *camera(Path(folder), PHOTOS["obama2"])]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         wide, phone = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
         compared(browser, app.url, "page", wide)
         compared(browser, app.url, "page-dark", wide, dark=True)
         compared(browser, app.url, "page-phone", phone)
         explorer(browser, app.url, wide)
+        live(browser, app.url, wide)
         browser.close()
 
 
@@ -203,6 +206,18 @@ def explorer(browser: Browser, url: str, viewport: Any) -> None:
     page.get_by_role("tab", name="Explorer").click()
     page.locator("#explorer-grid img").first.wait_for()
     shot(page, "explorer")
+
+
+def live(browser: Browser, url: str, viewport: Any) -> None:
+    """The camera, before which stands the second photo, compared with the first."""
+    page = opened(browser, url, viewport)
+    page.context.grant_permissions(["camera"])
+    page.get_by_role("tab", name="Live camera").click()
+    page.set_input_files("#photo-reference input[type=file]", PHOTOS["obama"])
+    page.locator("#live-reference [data-token]").wait_for(state="attached")
+    page.get_by_role("button", name="Start the camera").click()
+    page.wait_for_timeout(9000)  # until the line of the probability is filled
+    shot(page, "live")
 
 
 def shot(page: Page, name: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, here and in what tests start
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers times threads must not exceed the cores
 
-from tests.page.browser import browser, chromium, open_page, running, server, webcam  # noqa: F401
+from tests.page.browser import browser, chromium, open_page, running, server  # noqa: F401
 from tests.wheel import programs, wheel  # noqa: F401
 
 # a busy machine must not fail a test

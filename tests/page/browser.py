@@ -86,25 +86,24 @@ def server(running: Server) -> str:
     return running.url
 
 
-@pytest.fixture(scope="session")
-def webcam(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
-    """A film for Chromium's fake camera: one face, standing still."""
-    film = tmp_path_factory.mktemp("camera") / "face.mjpeg"
-    with Image.open(examples / "obama2.jpg") as photo:
-        ImageOps.pad(photo, (640, 480)).save(film.with_suffix(".jpg"), quality=95)
+def camera(folder: Path, photo: Path = ROOT / "examples" / "obama2.jpg") -> list[str]:
+    """What makes Chromium film a face that stands still; the film is written into the folder."""
+    film = folder / "face.mjpeg"
+    with Image.open(photo) as face:
+        ImageOps.pad(face, (640, 480)).save(film.with_suffix(".jpg"), quality=95)
     film.write_bytes(film.with_suffix(".jpg").read_bytes() * 30)
-    return film
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str, webcam: Path) -> Iterator[Browser]:
-    camera = [
+    return [
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={webcam}",
+        f"--use-file-for-fake-video-capture={film}",
     ]
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    arguments = [*QUIET, *camera(tmp_path_factory.mktemp("camera"))]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *camera])
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
 
