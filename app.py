@@ -41,22 +41,26 @@ def main(
             sys.exit(str(problem))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the folder of uploads goes too
     verifier.model(verifier.manifest.default)
-    build([BUNDLED, *(gallery or ())]).launch(
-        server_name=host or None,
-        server_port=port,
-        share=share,
-        theme=THEME,
-        css=STYLE,
-        head=HEAD,
-        max_file_size=MAX_UPLOAD,
-        show_error=False,
-        run_history=False,
-        enable_monitoring=False,
-        footer_links=["gradio"],
-        ssr_mode=False,
-        mcp_server=mcp,
-        **SERVING,
-    )
+    page = build([BUNDLED, *(gallery or ())])
+    try:
+        page.launch(
+            server_name=host or None,
+            server_port=port,
+            share=share,
+            theme=THEME,
+            css=STYLE,
+            head=HEAD,
+            max_file_size=MAX_UPLOAD,
+            show_error=False,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=["gradio"],
+            ssr_mode=False,
+            mcp_server=mcp,
+            **SERVING,
+        )
+    finally:
+        page.close(verbose=False)  # before the folder goes that answers are written into
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ def test_the_place_is_said_in_words(
     assert occluders.cover(occluders.open(ask), patch).region == region
 
 
+def test_a_photo_that_is_refused_is_named(verifier: Verifier, ask: Ask) -> None:
+    with pytest.raises(XfvError, match=r"^The second photo: "):
+        Occluders(verifier).open(Ask((ask.photos[0], b"no photo")))
+
+
 def test_few_pairs_are_held_and_the_oldest_go(verifier: Verifier, ask: Ask) -> None:
     occluders = Occluders(verifier)
     first, *_, last = (occluders.open(ask) for _ in range(HELD + 1))

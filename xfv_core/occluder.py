@@ -57,10 +57,7 @@ class Occluders:
     def open(self, ask: Ask) -> str:
         """Take a pair; returns the secret under which it can be covered. XfvError as `verify`."""
         name = ask.model or self._verifier.manifest.default
-        a, b = (
-            self._verifier.portrait(photo, name, pick)
-            for photo, pick in zip(ask.photos, ask.pick, strict=True)
-        )
+        a, b = self._verifier.pair(*ask.photos, name, ask.pick)
         occluder = Occluder(self._verifier.model(name), a.tensor(), b.tensor())
         token = secrets.token_urlsafe(16)
         self._open.put(token, _Open(ask, name, (a, b), occluder))

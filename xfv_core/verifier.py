@@ -154,7 +154,7 @@ class Verifier(Networks):
         name = ask.model or self.manifest.default
         self.model(name, progress)
         with self._verdicts:
-            pair = self._pair(*ask.photos, name, ask.pick)
+            pair = self.pair(*ask.photos, name, ask.pick)
             return self.verify_portraits(pair, name, ask.rule, ask.threshold)
 
     def verify_portraits(
@@ -229,7 +229,7 @@ class Verifier(Networks):
         name = ask.model or self.default_model(ask.method)
         self.model(name)
         with self._verdicts:
-            pair = self._pair(*ask.photos, name, ask.pick)
+            pair = self.pair(*ask.photos, name, ask.pick)
         yield from self.explain_portraits(pair, name, method, ask.rule, ask.threshold, steps)
 
     def explain_portraits(
@@ -252,7 +252,8 @@ class Verifier(Networks):
         *_, last = self.explain(a, b, **request)
         return last
 
-    def _pair(self, a: Source, b: Source, model: str, pick: tuple[int, int]) -> Pair:
+    def pair(self, a: Source, b: Source, model: str, pick: tuple[int, int] = (0, 0)) -> Pair:
+        """Both faces, cut as the model takes them; XfvError names the photo that was refused."""
         sides = []
         for side, source, chosen in zip(("first", "second"), (a, b), pick, strict=True):
             try:
