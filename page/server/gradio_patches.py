@@ -7,6 +7,7 @@ there before the number below is changed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ MAX_FILES = 10  # of one upload
 WAITING_SESSIONS = 2000  # whose answers are kept until they are fetched
 
 _answers: Callable[[str], bool] = networking.url_ok
+_delete_files = route_utils.delete_files_created_by_app
 _kept_session: Callable[[StateHolder, str], SessionState] = StateHolder.__getitem__
 
 
@@ -30,6 +32,7 @@ def patch_gradio() -> None:
     check_version(gr.__version__)
     # through setattr, because to a type checker these are no variables
     setattr(route_utils, "GradioMultiPartParser", FewFiles)  # noqa: B010
+    setattr(route_utils, "delete_files_created_by_app", _delete_no_folder)  # noqa: B010
     setattr(StateHolder, "__getitem__", _session)  # noqa: B010
     setattr(SessionState, "_update_value_in_config", _keep_nothing)  # noqa: B010
     setattr(networking, "url_ok", _patient)  # noqa: B010
@@ -56,6 +59,13 @@ def _session(holder: StateHolder, name: str) -> SessionState:
     if len(name) > LONGEST_NAME:
         raise ValueError("the name of a session is too long to be kept")
     return _kept_session(holder, name)
+
+
+def _delete_no_folder(blocks: gr.Blocks, age: int | None) -> None:
+    """Gradio would remove a folder that a visitor named like a file, fail, and sweep no more."""
+    for files in blocks.temp_file_sets:
+        files.difference_update([file for file in tuple(files) if Path(file).is_dir()])
+    _delete_files(blocks, age)
 
 
 def _keep_nothing(*_: Any) -> None:

@@ -70,6 +70,16 @@ def test_a_session_cannot_be_named_at_length(echo: Page) -> None:
     assert len(holder.session_data) == 1
 
 
+def test_a_folder_among_the_files_of_visitors_does_not_end_their_removal(
+    echo: Page, tmp_path: Path
+) -> None:
+    (upload := tmp_path / "upload").write_bytes(b"x")
+    echo.temp_file_sets[:] = [{str(tmp_path), str(upload)}]
+    route_utils.delete_files_created_by_app(echo, None)
+    assert not upload.exists() and tmp_path.exists()
+    assert echo.temp_file_sets == [set()]
+
+
 def test_gradio_keeps_no_value_of_a_session(echo: Page) -> None:
     state = SessionState(echo)
     answer = run(echo.process_api(echo.fns[0], ["secret"], state=state))

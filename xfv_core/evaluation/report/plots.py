@@ -31,8 +31,11 @@ def pictures(
     ``results``: by file name, which names the picture.
     """
     found: dict[str, list[Panel]] = {}
-    if curves := [r for r in results.values() if r["measurement"] == "evaluate"]:
-        found["roc"] = [roc_panel(curves)]
+    curves: dict[str, list[Result]] = {}
+    for result in results.values():
+        if result["measurement"] == "evaluate":
+            curves.setdefault(Path(result["pairs"]).stem, []).append(result)
+    found |= {f"roc_{pairs}": [roc_panel(those)] for pairs, those in curves.items()}
     if calibrations:
         found["reliability"] = [("reliability", lambda axes: _reliability(axes, calibrations))]
     for file, result in results.items():
@@ -48,8 +51,8 @@ def pictures(
 
 
 def roc_panel(results: Sequence[Result]) -> Panel:
-    """ROC curves of what ``evaluate`` found."""
-    return "ROC", lambda axes: _roc(axes, results)
+    """ROC curves of what ``evaluate`` found on one list of pairs."""
+    return f"ROC, {results[0]['pairs']}", lambda axes: _roc(axes, results)
 
 
 def likelihood(result: Mapping[str, Any]) -> list[Panel]:
@@ -81,7 +84,7 @@ def draw(panels_by_name: Mapping[str, Sequence[Panel]], folder: Path) -> None:
 def _roc(axes: Axes, results: Sequence[Result]) -> None:
     for result in results:
         fmr, tmr = zip(*result["roc"], strict=True)
-        label = f"{result['model']}, {result['pairs']}, {result['path']}"
+        label = f"{result['model']}, {result['path']}"
         axes.plot(fmr, tmr, label=label, drawstyle="steps-post")
     axes.set(xscale="log", xlabel="FMR", ylabel="1 - FNMR", xlim=(1e-4, 1))
 
