@@ -9,7 +9,8 @@ PORT ?= 7860
 ARGS ?=
 WORKERS ?= 2
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# Several processes on few cores sleep while they wait for each other
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: demo test quick check clean
 

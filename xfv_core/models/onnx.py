@@ -148,6 +148,8 @@ def _session(data: bytes, file: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
+    # waiting threads would keep a core that torch or another process could use: half its speed
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = onnxruntime.get_available_providers()
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
