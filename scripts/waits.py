@@ -7,18 +7,18 @@ never seen, and from the verdict on until the first map, the final map and its f
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Annotated, Any
 
 import typer
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOS = [ROOT / "examples" / name for name in ("obama.jpg", "obama2.jpg")]
@@ -38,12 +38,7 @@ def main(
     taken: dict[Path, list[dict[str, list[float]]]] = {folder: [] for folder in folders}
     for _ in range(rounds):
         for folder in folders:
-            command = [sys.executable, str(Path(__file__).resolve()), "--one-round"]
-            environment = {**os.environ, "PYTHONPATH": str(folder)}
-            said = subprocess.run(
-                command, cwd=folder, env=environment, check=True, capture_output=True, text=True
-            ).stdout
-            taken[folder].append(json.loads(said))
+            taken[folder].append(a_round(folder))
     told = {
         str(folder): {
             name: [round(median(times), 2) for times in zip(*(r[name] for r in found), strict=True)]
@@ -54,19 +49,36 @@ def main(
     print(json.dumps({"rounds": rounds, "verdict, first, final, judged": told}, indent=2))
 
 
-def one_round() -> None:
-    """Seconds in this process, after a round that warms it."""
+def a_round(checkout: Path) -> dict[str, list[float]]:
+    """What a process of that version waited."""
+    from scripts.visitors import never_seen  # of this checkout; the process sees the other
+
+    with TemporaryDirectory() as folder:
+        photos = [
+            never_seen(photo, Path(folder)) for _ in range(2) for _ in METHODS for photo in PHOTOS
+        ]
+        command = [sys.executable, __file__, "--one-round", *map(str, photos)]
+        environment = {**os.environ, "PYTHONPATH": str(checkout)}
+        said = subprocess.run(
+            command, cwd=checkout, env=environment, check=True, capture_output=True, text=True
+        ).stdout
+    found: dict[str, list[float]] = json.loads(said)
+    return found
+
+
+def one_round(photos: Iterator[str]) -> None:
+    """Seconds in this process, after a round that warms it; a wait takes the next two photos."""
     from xfv_core import Verifier
 
     verifier = Verifier()
+    pairs = zip(photos, photos, strict=True)
     for options in METHODS.values():
-        waits(verifier, options)
-    print(json.dumps({name: waits(verifier, options) for name, options in METHODS.items()}))
+        waits(verifier, next(pairs), options)
+    print(json.dumps({name: waits(verifier, next(pairs), o) for name, o in METHODS.items()}))
 
 
-def waits(verifier: Any, options: dict[str, str]) -> list[float]:
+def waits(verifier: Any, photos: tuple[str, str], options: dict[str, str]) -> list[float]:
     """Seconds until the verdict; after it until the first, the final and the judged map."""
-    photos = [never_seen(path) for path in PHOTOS]
     began = perf_counter()
     verifier.verify(*photos)
     answered = perf_counter()
@@ -80,13 +92,5 @@ def waits(verifier: Any, options: dict[str, str]) -> list[float]:
     return [answered - began, seen["first"], seen["final"], seen["judged"]]
 
 
-def never_seen(path: Path) -> bytes:
-    """The photo with a pixel of another colour."""
-    with Image.open(path) as picture:
-        picture.putpixel((0, 0), tuple(os.urandom(3)))
-        picture.save(file := io.BytesIO(), "JPEG", quality=95)
-    return file.getvalue()
-
-
 if __name__ == "__main__":
-    one_round() if "--one-round" in sys.argv else typer.run(main)
+    one_round(iter(sys.argv[2:])) if "--one-round" in sys.argv else typer.run(main)

@@ -17,8 +17,8 @@ from xfv_core import Verifier, XfvError
 from xfv_core.explain import MethodError
 from xfv_core.faces import NoFaceError, decode
 from xfv_core.models import FaceModel
+from xfv_core.networks import RequestError
 from xfv_core.results import percent
-from xfv_core.verifier import RequestError
 
 pytestmark = pytest.mark.slow
 

@@ -6,43 +6,31 @@ pixels, for a few minutes; nothing is written and nothing is logged.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xfv_core.ask import Ask, Source
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.measures import Measures
-from xfv_core.errors import XfvError
 from xfv_core.explain import Maps, Method
 from xfv_core.explain.base import Steps
 from xfv_core.explain.fidelity import agreement
 from xfv_core.explain.judged import ExplainCrops, Judged, explain_crops
-from xfv_core.faces import Crop, Face, FaceDetector, align, crop_box, pick_central
-from xfv_core.faces.decode import FILES, read
-from xfv_core.faces.images import Photo
 from xfv_core.judge import Seen, threshold_of, verdict_on
 from xfv_core.look import Looked, look
-from xfv_core.memory import Recent
 from xfv_core.models import FaceEmbedder
-from xfv_core.networks import Networks, RequestError
+from xfv_core.portraits import KEEP_SECONDS, Portraits
 from xfv_core.priority import Precedence
 from xfv_core.results import Explanation, Pair, Portrait, Verdict, explanation_of
 from xfv_core.weights.hub import Progress
 from xfv_core.weights.hub import Source as WeightSource
-from xfv_core.weights.manifest import Manifest, ModelCard
-
-KEEP_SECONDS = 300
-KEEP_RESULTS = 128
-KEEP_PIXELS = 256_000_000  # bytes of decoded photos: seven of 12 megapixels
-CAMERA_SIDE = 320  # px; where a camera's faces are looked for
+from xfv_core.weights.manifest import Manifest
 
 
-class Verifier(Networks):
+class Verifier(Portraits):
     """Loads models once, remembers photos briefly; safe to call from several threads."""
 
     def __init__(
@@ -61,74 +49,13 @@ class Verifier(Networks):
         model in the place of the network. Raises NetworkError where the manifest names a network
         that there cannot be.
         """
-        self._recent = Recent(KEEP_RESULTS, keep_seconds)
-        super().__init__(manifest, source, device)
+        super().__init__(manifest, source, device, keep_seconds)
         self._elsewhere = explain_elsewhere
-        self._detector = FaceDetector(self.device)
-        self.keep_seconds = keep_seconds
-        self._photos = Recent(KEEP_PIXELS, keep_seconds, weigh=lambda photo: photo.pixels.nbytes)
         self._verdicts = Precedence()
-
-    def add(self, network: FaceEmbedder, card: ModelCard) -> None:
-        super().add(network, card)
-        self._recent.clear()  # of another network of that name
-
-    def use(self, manifest: Manifest) -> None:
-        super().use(manifest)
-        self._recent.clear()
 
     def calibration(self, name: str) -> Calibration | None:
         """The model's calibration, None where nobody has measured one."""
         return self.manifest.card(name).calibration
-
-    def photo(self, source: Source) -> Photo:
-        """The decoded photo, remembered by the bytes of its file; raises ImageError."""
-        if not isinstance(source, FILES):
-            return Photo.of(source)
-        data = read(source)
-        return self._photos.get(hashlib.sha256(data).digest(), lambda: Photo.of(data))
-
-    def faces(self, source: Source) -> tuple[Photo, tuple[Face, ...]]:
-        """The decoded photo and its faces, largest first; raises ImageError or NoFaceError."""
-        photo = self.photo(source)
-        return photo, self._recent.get(
-            ("faces", photo.digest), lambda: self._detector.detect(photo.pixels)
-        )
-
-    def face_pictures(self, source: Source) -> list[NDArray[np.uint8]]:
-        """A small picture of every face, in the order of ``faces``."""
-        photo, faces = self.faces(source)
-        return [align(photo.pixels, face.landmarks).pixels for face in faces]
-
-    def portrait(self, source: Source, model: str, chosen: int = 0) -> Portrait:
-        """The photo with one face cropped as ``model`` wants it."""
-        photo, faces = self.faces(source)
-        if not 0 <= chosen < len(faces):
-            raise RequestError(f"There is no face {chosen + 1} in this photo; it has {len(faces)}.")
-        return Portrait(photo, faces, chosen, self.crop(photo, faces[chosen], model))
-
-    def camera_portrait(self, photo: Photo, model: str) -> Portrait:
-        """The largest face of a camera's frame: one quick look, remembered nowhere."""
-        faces = self._detector.detect(photo.pixels, long_side=CAMERA_SIDE, thorough=False)
-        return Portrait(photo, faces, 0, self.crop(photo, faces[0], model))
-
-    def crop(self, photo: Photo, face: Face, model: str) -> Crop:
-        """One face as ``model`` wants it: on the template, or by the detector's box."""
-        spec = self.manifest.card(model).input
-        if spec.crop == "template":
-            return align(photo.pixels, face.landmarks, spec.size)
-        stretch = spec.crop == "box"
-        return crop_box(photo.pixels, face, spec.size, spec.margin, stretch=stretch)
-
-    def central_face(self, source: Source, model: str) -> tuple[Photo, Face, Crop]:
-        """The face nearest to the photo's middle, which is the labelled one in data sets."""
-        photo, faces = self.faces(source)
-        face = faces[pick_central(faces, photo.pixels.shape)]
-        return photo, face, self.crop(photo, face, model)
-
-    def central_crop(self, source: Source, model: str) -> Crop:
-        """The crop of ``central_face``."""
-        return self.central_face(source, model)[2]
 
     def verify(
         self,
@@ -251,16 +178,6 @@ class Verifier(Networks):
         """The last of ``explain``: final maps with their fidelity."""
         *_, last = self.explain(a, b, **request)
         return last
-
-    def pair(self, a: Source, b: Source, model: str, pick: tuple[int, int] = (0, 0)) -> Pair:
-        """Both faces, cut as the model takes them; XfvError names the photo that was refused."""
-        sides = []
-        for side, source, chosen in zip(("first", "second"), (a, b), pick, strict=True):
-            try:
-                sides.append(self.portrait(source, model, chosen))
-            except XfvError as problem:
-                raise type(problem)(f"The {side} photo: {problem}") from problem
-        return sides[0], sides[1]
 
     def _looked(self, portrait: Portrait, network: FaceEmbedder) -> Looked:
         return self._recent.get(

@@ -20,6 +20,12 @@ _STYLES = (
 )  # fmt: skip
 _SCRIPTS = ("patches", "parts", "link", "prior")
 
+
+def share(value: float, digits: int = 0) -> str:
+    """A share in [0,1] as a percentage."""
+    return f"{100 * value:.{digits}f} %"
+
+
 _templates = Environment(
     loader=FileSystemLoader(FOLDER),
     autoescape=True,
@@ -28,7 +34,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["count"] = lambda n: f"{n:,}"
-_templates.filters["share"] = lambda share, digits=0: f"{100 * share:.{digits}f} %"
+_templates.filters["share"] = share
 
 
 def filled(template: str, **values: Any) -> Markup:

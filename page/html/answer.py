@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from scipy.special import expit
 
-from page.html import filled
+from page.html import filled, share
 from page.html.charts import points
 from page.html.key import Key
 from page.html.words import RULES
@@ -110,12 +110,8 @@ def _rates(calibration: Calibration | None, rule: str) -> str:
     curve = calibration.conditional if calibration else None
     known = curve.rates(rule) if curve else {}
     return "; ".join(
-        f"of strangers {100 * rates.fmr:.2f} % for one person"
-        + (
-            ""
-            if rates.fnmr is None
-            else f" and misses {100 * rates.fnmr:.2f} % of same-person pairs"
-        )
+        f"of strangers {share(rates.fmr, 2)} for one person"
+        + ("" if rates.fnmr is None else f" and misses {share(rates.fnmr, 2)} of same-person pairs")
         + f" ({population})"
         for population, rates in known.items()
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from page.html import filled, macro
+from page.html import filled, macro, share
 from xfv_core.explain import Method
 from xfv_core.results import OWN
 from xfv_core.weights.manifest import ModelCard
@@ -61,7 +61,7 @@ def limits(card: ModelCard) -> Markup:
 def _by_group(groups: Mapping[str, Any]) -> str:
     mixed, *cells = sorted(groups["cells"], key=lambda cell: "mixed" not in cell["name"])
     least, *_, most = sorted(cells, key=lambda cell: float(cell["fmr"]["balanced"]))
-    shares = [f"{100 * cell['fmr']['balanced']:.1f} %" for cell in (mixed, least, most)]
+    shares = [share(cell["fmr"]["balanced"], 1) for cell in (mixed, least, most)]
     return (
         "On other photos it errs more: among small web photos of all ages (UTKFace) it takes "
         f"{shares[0]} of strangers for one person, from {shares[1]} ({least['name']}) to "

@@ -146,6 +146,10 @@ def facts(page: Page) -> dict[str, str]:
     return page.evaluate("({...document.querySelector('#face-a')?.dataset, key: xfv.key()})")
 
 
+def answers_the_last_question(found: dict[str, str]) -> bool:
+    return f"{found['pair']}.{found['turn']}" == found["key"]
+
+
 @pytest.mark.parametrize("first", range(0, len(WALK) - 1, PART))
 def test_whatever_is_changed_the_old_map_is_grey_at_once_and_the_last_is_of_the_last_change(
     compared: Callable[..., Page], first: int
@@ -160,8 +164,7 @@ def test_whatever_is_changed_the_old_map_is_grey_at_once_and_the_last_is_of_the_
             page.wait_for_function("before => xfv.key() !== before", arg=asked)
             assert facts(page).get("state", "gone") in ("stale", "waiting", "gone"), action
     expect(page.locator(JUDGED)).to_be_visible()
-    found = facts(page)
-    assert f"{found['pair']}.{found['turn']}" == found["key"]
+    assert answers_the_last_question(facts(page))
     chosen = page.locator("#method label:has(input:checked)").inner_text().strip()
     assert page.locator("#scale .of b").inner_text() == chosen
 
@@ -174,8 +177,7 @@ def test_who_leaves_the_page_and_comes_back_finds_no_map_of_another_question(
     page.go_back()
     page.wait_for_function("window.xfv")
     found = facts(page)
-    assert "pair" not in found or f"{found['pair']}.{found['turn']}" == found["key"]
+    assert "pair" not in found or answers_the_last_question(found)
     page.get_by_role("button", name="Thumbnail 2").click()
     expect(page.locator(JUDGED)).to_be_visible()
-    found = facts(page)
-    assert f"{found['pair']}.{found['turn']}" == found["key"]
+    assert answers_the_last_question(facts(page))

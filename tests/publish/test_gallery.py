@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,26 +15,21 @@ from tests.weights.hub_server import HubServer
 from xfv_core.gallery import Gallery, GalleryError, Info, ModelResults
 from xfv_core.publish import PublishError, push_gallery
 
-REPO, TOKEN = "mine/pairs", "hf_mine"
+REPO = "mine/pairs"
 FOUND = ModelResults("photos-aligned.parquet", "pairs-net.parquet", (), "balanced", 0.3, "0" * 64)
 INFO = Info("squares", "aligned", 2, 0, 0, "1.0", {"net": FOUND}, lost=("wall.png",))
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    with HubServer() as server:
-        server.token = TOKEN
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            server.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
-        )
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield server
+def hub(hub: HubServer, client: None, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    """The one that everything is asked of."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    return hub
 
 
 @pytest.fixture

@@ -209,9 +209,8 @@ class Method(ABC):
             if (found := work.next(values)) is None:
                 raise MethodError(f"{self.title} ended before its maps were finished.")
             if finished := work.share == 1:
-                values = iter(
-                    ()
-                )  # frees what the method kept of the photos, however long maps wait
+                # however long maps wait: frees what the method kept of the photos
+                values = iter(())
             yield self._packed(model, found, work)
 
     def _packed(self, model: FaceEmbedder, found: Values, work: _Work) -> Maps:
