@@ -1,4 +1,4 @@
-"""Pairs of people who are held out, written for ``evaluate --aligned``."""
+"""Labelled people: their pairs for ``evaluate --aligned``, and what ``calibrate`` asks of them."""
 
 from __future__ import annotations
 
@@ -62,8 +62,26 @@ def test_crops_lie_on_the_template_and_go_on_below_it_if_asked(data: Path) -> No
     assert (crop[0, 0, 0], crop[-1, 0, 0]) == (12, 131)
 
 
+def test_a_label_that_is_several_people_is_left_out(data: Path) -> None:
+    rows = written(data, "--who", "8:6,7", "--mixed", "7")
+    shown = {PEOPLE[int(Path(row[side]).stem)] for row in rows for side in ("path_a", "path_b")}
+    assert shown == {6, 15}
+
+
 def test_nobody_asked_for_is_one_sentence(data: Path) -> None:
     command = ["people-pairs", "--data", str(data), "--out", str(data / "out"), "--who"]
-    for who, words in (("8:3", "has no photo of these people"), ("", "--who names the people")):
+    for who, words in (
+        ("8:3", "has no photo of these people"),
+        ("8:6", "photos of one person"),
+        ("", "--who names the people"),
+    ):
         result = runner.invoke(app, [*command, who])
         assert result.exit_code == 2 and words in result.output
+
+
+def test_calibrate_keeps_a_result_of_labelled_people_only(data: Path) -> None:
+    (data / "pairs.csv").write_text("path_a,path_b,label\na.png,b.png,1\n")
+    command = ["calibrate", "--pairs", str(data / "pairs.csv"), "--images", str(data)]
+    for more in ([], ["--people", "8:6"], ["--data", str(data)]):
+        result = runner.invoke(app, [*command, *more, "--result", str(data / "result.json")])
+        assert result.exit_code == 2 and "labelled people" in result.output

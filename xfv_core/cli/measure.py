@@ -15,6 +15,7 @@ from xfv_core.cli.options import (
     Aligned,
     Json,
     Manifest,
+    Mixed,
     Model,
     Pairs,
     Partial,
@@ -50,21 +51,26 @@ def calibrate(
         str, typer.Option(help="Whom the network has not been trained on, 8:0,1,2: label mod 8.")
     ] = "",
     held: Annotated[str, typer.Option(help="Whom nothing is fitted on, as --people.")] = "8:7",
+    mixed: Mixed = None,
     keep_curve: Annotated[
         bool, typer.Option("--keep-curve", help="With --data: keep the curve that takes none.")
     ] = False,
     partial: Partial = False,
     manifest: Manifest = None,
+    result: Result = None,
 ) -> None:
     """Fit and check a model's probability on labelled pairs; store it in weights.json.
 
-    --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB).
+    --pairs lfw fetches LFW, its photos too, through scikit-learn (200 MB). With --people, --result
+    keeps how the probability does on people it was not fitted to: each judged by a fit to others.
     """
     from xfv_core.evaluation.data.pairs import fetch_lfw, read_pairs
     from xfv_core.evaluation.verdicts.calibration import calibrate as fitted
     from xfv_core.evaluation.verdicts.calibration import measure
     from xfv_core.weights.manifest import keep_calibration
 
+    if result and not (data and people):
+        raise XfvError("--result is of labelled people the network has not seen: --data, --people.")
     verifier = verifier_of(manifest)
     pair_set = fetch_lfw() if pairs == "lfw" else read_pairs(pairs)
     known = verifier.manifest.card(model).whole_calibration
@@ -86,7 +92,7 @@ def calibrate(
         from xfv_core.cli.people import with_measures
 
         calibration = with_measures(verifier, model, calibration, pair_set, (images, photos), data,
-                                    (people, held), manifest)  # fmt: skip
+                                    (people, held), mixed or (), manifest, result)  # fmt: skip
     keep_calibration(model, calibration, manifest)
     typer.echo(json.dumps(calibration.to_dict(), indent=2))
 

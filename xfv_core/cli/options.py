@@ -89,6 +89,9 @@ Which = Literal["genuine", "impostor", "both"]
 On = Annotated[Which, typer.Option(help="Which pairs.")]
 Count = Annotated[int, typer.Option("--n", help="Pairs, sampled by the seed.")]
 Rows = Annotated[Path, typer.Option("--out", help="Folder of rows; the same resumes.")]
+Mixed = Annotated[
+    list[int] | None, typer.Option(help="Leave out a label that stands for several people.")
+]
 Result = Annotated[
     Path | None,
     typer.Option(callback=output(".json"), help="JSON to keep in results/, for the report."),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xfv_core.cli.options import Seed
+from xfv_core.cli.options import Mixed, Seed
 from xfv_core.errors import XfvError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ def people_pairs(
     who: Annotated[str, typer.Option(help="8:7 is label mod 8 = 7, kept out everywhere.")] = "8:7",
     n: Annotated[int, typer.Option("--n", help="Genuine pairs, and as many impostors.")] = 2000,
     below: Annotated[int, typer.Option(help="px that crops go on below; 8 for ECNet.")] = 0,
+    mixed: Mixed = None,
     seed: Seed = 0,
 ) -> None:
     """Write pairs of labelled people with their aligned crops, for evaluate --aligned."""
@@ -38,7 +41,7 @@ def people_pairs(
     chosen = people_of(who)
     if chosen is None:
         raise XfvError("--who names the people: 8:7 is label mod 8 = 7.")
-    written = write_pairs(ResearchPhotos.read(data, below), chosen, out, n, seed)
+    written = write_pairs(ResearchPhotos.read(data, below, mixed or ()), chosen, out, n, seed)
     typer.echo(f"{out}: {written} pairs")
 
 
@@ -50,15 +53,22 @@ def with_measures(
     sources: tuple[Path | None, Path | None],
     data: Path,
     who: tuple[str, str],
+    mixed: Sequence[int],
     manifest: Path | None,
+    result: Path | None,
 ) -> Calibration:
-    """The calibration with a conditional curve; its cohort goes beside the weights."""
+    """The calibration with a conditional curve; its cohort goes beside the weights, and how it does
+    on people it has not seen to ``result``."""
+    from xfv_core.evaluation.kept import keep
+    from xfv_core.evaluation.maps.study import head, versions
     from xfv_core.evaluation.verdicts.conditional import (
         aligned_crops,
         calibrate_pairs,
         people_of,
         served_crops,
     )
+    from xfv_core.evaluation.verdicts.evaluate import summarise
+    from xfv_core.evaluation.verdicts.people_folds import PROTOCOL
     from xfv_core.evaluation.verdicts.photos import SIDE, SQUARE_BELOW
     from xfv_core.evaluation.verdicts.research import ResearchPhotos
     from xfv_core.faces import align, cut
@@ -83,7 +93,17 @@ def with_measures(
             else "--data needs --images: the aligned crops of the pairs."
         )
     people, held = map(people_of, who)
-    research = ResearchPhotos.read(data, SQUARE_BELOW if square else 0)
-    curve, cohort = calibrate_pairs(verifier.model(model), research, lfw, people, held)
+    research = ResearchPhotos.read(data, SQUARE_BELOW if square else 0, mixed)
+    curve, cohort, rows = calibrate_pairs(
+        verifier.model(model), research, lfw, people, held, calibration if result else None
+    )
+    if result:
+        settings = {
+            "model": model, "weights": verifier.manifest.card(model).sha256, "pairs": pairs.name,
+            "images": images.name if images else False, "data": data.name, "people": who[0],
+            "mixed": list(mixed), "seed": 0, "versions": versions(),
+        }  # fmt: skip
+        told = head(settings, "calibrate", PROTOCOL, len(rows)) | summarise(rows)
+        keep(result, rows, told | {"model": model, "pairs": "people, in folds"})
     keep_cohort(model, cohort.to_bytes(), manifest)
     return replace(calibration, conditional=curve)

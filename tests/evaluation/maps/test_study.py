@@ -115,6 +115,13 @@ def test_the_head_says_command_protocol_versions_and_no_path(study: Study, tmp_p
     assert str(tmp_path) not in json.dumps(found)
 
 
+def test_the_head_of_a_calibration_has_no_seed_and_every_label() -> None:
+    settings = {"model": "one", "people": "8:0,1", "mixed": [3, 5], "images": False, "seed": 0}
+    assert head(settings, "calibrate", "how", 1)["command"] == (
+        "python -m xfv_core calibrate --model one --people 8:0,1 --mixed 3 --mixed 5"
+    )
+
+
 def test_a_method_takes_a_preset_or_options_by_name() -> None:
     names = ["occlusion:fast", "occlusion:standard,mode=3"]
     fast, third = explainers_by_name(names).values()

@@ -31,7 +31,10 @@ Which = Literal["genuine", "impostor", "both"]
 Steps = Callable[[int, int], None]
 Row = TypeVar("Row")
 # settings that are options of the commands
-OPTIONS = ("model", "pairs", "images", "aligned", "middle", "on", "kind", "n", "seed", "cells")
+OPTIONS = ("model", "pairs", "images", "data", "people", "aligned", "middle", "on", "kind", "n",
+           "seed", "cells")  # fmt: skip
+UNSEEDED = ("evaluate", "calibrate")  # commands without --seed
+REPEATED = {"methods": "method", "mixed": "mixed"}
 
 
 class StudyError(XfvError):
@@ -163,8 +166,11 @@ def methods_of(rows: Sequence[Any]) -> list[str]:
 def head(settings: Mapping[str, Any], measurement: str, protocol: str, n: int) -> dict[str, Any]:
     """What every result begins with: which command measured what, how, on n pairs."""
     given = {key: settings[key] for key in OPTIONS if settings.get(key, False) is not False}
+    if measurement in UNSEEDED:
+        del given["seed"]
     words = [f"--{key}" if value is True else f"--{key} {value}" for key, value in given.items()]
-    words += [f"--method {method}" for method in settings.get("methods", ())]
+    for key, option in REPEATED.items():
+        words += [f"--{option} {value}" for value in settings.get(key, ())]
     return {
         "measurement": measurement,
         "command": " ".join(["python -m xfv_core", measurement, *words]),

@@ -17,18 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from xfv_core.confidence import Calibration
 from xfv_core.confidence.cohort import Cohort
 from xfv_core.confidence.conditional import PairCurve
 from xfv_core.confidence.curves import CalibrationError
-from xfv_core.confidence.measures import Pixels, Table
+from xfv_core.confidence.measures import Pixels
 from xfv_core.errors import XfvError
 from xfv_core.evaluation.data.degrade import SETTINGS, Setting, degraded
 from xfv_core.evaluation.data.pairs import PairSet, PhotoStore
 from xfv_core.evaluation.verdicts.calibration import decode
 from xfv_core.evaluation.verdicts.cohorts import build_cohort
+from xfv_core.evaluation.verdicts.evaluate import PairRow
 from xfv_core.evaluation.verdicts.pair_blocks import Pairs, alike_pairs, block, draw_pairs
 from xfv_core.evaluation.verdicts.pair_fit import Block, fit_gap, fit_pair_curve
 from xfv_core.evaluation.verdicts.pair_rules import rules_for, with_rates
+from xfv_core.evaluation.verdicts.people_folds import HardPairs, judge_in_folds
 from xfv_core.evaluation.verdicts.photos import (
     CHUNK,
     SIDE,
@@ -101,10 +104,11 @@ def served_crops(
 
 
 class Conditional(NamedTuple):
-    """What a calibration makes."""
+    """What a calibration makes; ``rows``: pairs of its people, judged in folds."""
 
     curve: PairCurve
     cohort: Cohort
+    rows: list[PairRow]
 
 
 def calibrate_pairs(
@@ -113,13 +117,15 @@ def calibrate_pairs(
     lfw: LabelledCrops,
     people: People | None,
     held: People | None,
+    alone: Calibration | None = None,
     seed: int = 0,
 ) -> Conditional:
     """The curve of a network, its cohort and its rules.
 
     ``research`` and ``lfw`` go on equally far below the template. ``people``: None where the
     network has seen them all; ``held``: people that neither it nor the fit has seen, whom the rules
-    are measured on. CalibrationError for a network whose raw embedding cannot be had.
+    are measured on. ``alone``: the curve of the similarity alone, beside which ``people`` are then
+    judged in folds. CalibrationError for a network whose raw embedding cannot be had.
     """
     if not isinstance(network, HasRaw):
         raise CalibrationError(f"{network.name} has no embedding before it is normalised")
@@ -136,18 +142,20 @@ def calibrate_pairs(
     plain = measure_photos(network, cohort, crops, [None] * len(crops), seed, seen)
     blocks = _lfw_blocks(measured, crops, plain, pairs, rng)
     blocks.append(_strangers(measured, research, strangers, rng))
-    if people is not None:
-        blocks += _hard_blocks(measured, research, people, rng)
-    hard = [block for block in blocks if block.name == "hard"]
-    ordinary = Table.joined([b.a for b in hard]) if hard else plain.table
-    curve = fit_pair_curve(
-        blocks, plain.table, ordinary, _protocol(blocks, people, served=seen is not None)
-    )
-    curve = replace(curve, gap=fit_gap(curve, blocks))
+    hard = [] if people is None else _hard_pairs(measured, research, people, rng)
+
+    def fit(blocks: Sequence[Block]) -> PairCurve:
+        ordinary = next((block.a for block in blocks if block.name == "hard"), plain.table)
+        protocol = _protocol(blocks, people, research.mixed, served=seen is not None)
+        curve = fit_pair_curve(blocks, plain.table, ordinary, protocol)
+        return replace(curve, gap=fit_gap(curve, blocks))
+
+    curve = fit([*blocks, *(each.block() for each in hard)])
     curve = replace(curve, rules=rules_for(curve, blocks[0], "LFW"))
     if held is not None:
         curve = with_rates(curve, _held_out(measured, research, held, rng), HELD_OUT)
-    return Conditional(curve, cohort)
+    rows = judge_in_folds(fit, blocks, hard, alone, seed) if hard and alone else []
+    return Conditional(curve, cohort, rows)
 
 
 def _cohort(
@@ -217,9 +225,9 @@ def _strangers(
     )
 
 
-def _hard_blocks(
+def _hard_pairs(
     measured: Measured, research: ResearchPhotos, people: People, rng: np.random.Generator
-) -> list[Block]:
+) -> list[HardPairs]:
     """Labelled people: as they are, one photo degraded, both degraded alike."""
     known = np.flatnonzero(research.people(*people))
     rows = _some_of_each(research, known, PER_PERSON, rng)
@@ -228,12 +236,14 @@ def _hard_blocks(
     drawn = [SETTINGS[i] for i in rng.integers(len(SETTINGS), size=len(bad_rows))]
     bad = measured(research.crops(bad_rows), drawn)
     who, bad_who = research.labels[rows], research.labels[bad_rows]
+    pairs = draw_pairs(who, who, HARD_PAIRS, rng, rows, rows)
+    one_bad = draw_pairs(who, bad_who, WORSE_PAIRS, rng, rows, bad_rows)
+    alike = alike_pairs(drawn, bad_who, rng)
     return [
-        block("hard", plain, plain, draw_pairs(who, who, HARD_PAIRS, rng, rows, rows)),
-        block("hard, one degraded", plain, bad,
-               draw_pairs(who, bad_who, WORSE_PAIRS, rng, rows, bad_rows)),
-        block("hard, degraded alike", bad, bad, alike_pairs(drawn, bad_who, rng)),
-    ]  # fmt: skip
+        HardPairs("hard", plain, plain, who, who, pairs),
+        HardPairs("hard, one degraded", plain, bad, who, bad_who, one_bad),
+        HardPairs("hard, degraded alike", bad, bad, bad_who, bad_who, alike),
+    ]
 
 
 def _held_out(
@@ -253,7 +263,9 @@ def _some_of_each(
     return np.concatenate(drawn)
 
 
-def _protocol(blocks: Sequence[Block], people: People | None, *, served: bool) -> str:
+def _protocol(
+    blocks: Sequence[Block], people: People | None, mixed: Sequence[int], *, served: bool
+) -> str:
     counts = "; ".join(
         f"{block.name}: {int(block.labels.sum())} genuine, {int((~block.labels).sum())} impostor"
         for block in blocks
@@ -264,5 +276,6 @@ def _protocol(blocks: Sequence[Block], people: People | None, *, served: bool) -
         else f"hard pairs of the labelled people whose number, divided by {people.every}, leaves "
         + ", ".join(map(str, people.left))
     )
+    absent = f", without {', '.join(map(str, mixed))}, which are several each" if mixed else ""
     crops = f"the detector's squares, else {SQUARE_BELOW} px below the template; " if served else ""
-    return f"{crops}both classes weigh the same in every block; {counts}; {who}"
+    return f"{crops}both classes weigh the same in every block; {counts}; {who}{absent}"

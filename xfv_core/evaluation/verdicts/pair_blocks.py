@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xfv_core.confidence.curves import Floats, Labels
 from xfv_core.evaluation.data.degrade import SETTINGS, Setting
+from xfv_core.evaluation.data.pairs import PairsError
 from xfv_core.evaluation.verdicts.pair_fit import Block
 from xfv_core.evaluation.verdicts.photos import Photos
 
@@ -39,8 +40,11 @@ def draw_pairs(
     """``n`` genuine pairs, or as many as there are, and ``n`` impostor pairs.
 
     Of a photo of ``a`` and one of ``b`` (labels (N,) and (M,)), none of a photo with itself, no
-    genuine pair twice; people count by the root of their photos.
+    genuine pair twice; people count by the root of their photos. PairsError where all show one
+    person.
     """
+    if len(np.union1d(a, b)) < 2:
+        raise PairsError("photos of one person make no impostor pairs")
     people = np.unique(b)
     rows_a, rows_b = ([np.flatnonzero(x == p) for p in people] for x in (a, b))
     size = np.array([min(len(x), len(y)) if len(x) > 1 else 0

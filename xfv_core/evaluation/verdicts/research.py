@@ -34,24 +34,27 @@ class ResearchError(XfvError):
 class ResearchPhotos:
     """Rows of ``faces_train.csv``, by index; ``labels``: (N,) person or -1.
 
-    ``below``: px, at most 12, that crops go on under the template.
+    ``below``: px, at most 12, that crops go on under the template. ``mixed``: labels that stand for
+    several people, none of :meth:`people`.
     """
 
     folder: Path
     rows: Sequence[FaceRow]
     labels: NDArray[np.int64]
     below: int = 0
+    mixed: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, folder: Path, below: int = 0) -> ResearchPhotos:
+    def read(cls, folder: Path, below: int = 0, mixed: Sequence[int] = ()) -> ResearchPhotos:
         """ListError where there is no such table."""
         rows = read_faces(folder)
         labels = np.array([-1 if row.label is None else row.label for row in rows])
-        return cls(folder, rows, labels, below)
+        return cls(folder, rows, labels, below, tuple(mixed))
 
     def people(self, every: int, remainders: Sequence[int]) -> NDArray[np.bool_]:
         """(N,) photos of the people whose label leaves one of these when divided by ``every``."""
-        return (self.labels >= 0) & np.isin(self.labels % every, remainders)
+        known = (self.labels >= 0) & ~np.isin(self.labels, self.mixed)
+        return known & np.isin(self.labels % every, remainders)
 
     def unlabelled(self) -> NDArray[np.intp]:
         """Photos of unnamed real people that nothing is tested on."""
