@@ -18,7 +18,7 @@ from xfv_core.results import percent
 PER_PAGE = 24
 JPEG = b"\xff\xd8\xff"
 RIGHT = (
-    "Share of verdicts that agree with the label, with a 95 % interval; the threshold was fixed "
+    "Share of verdicts that agree with the label, with a 95 % interval; thresholds were fixed "
     "beforehand, not chosen on folds."
 )
 EQUAL = "Where as large a share of impostors is accepted as of genuine pairs refused."
@@ -39,18 +39,23 @@ class Card:
 
 def overview(gallery: Gallery, model: str) -> Markup:
     """Counts, error rates and three charts over all pairs of one model."""
-    verdicts, found = gallery.verdicts(model), gallery.results(model)
-    svgs = [charts.distributions(verdicts.similarity, verdicts.genuine, found.threshold)]
+    verdicts = gallery.verdicts(model)
+    usual = float(np.median(verdicts.threshold))
+    svgs = [charts.distributions(verdicts.similarity, verdicts.genuine, usual)]
     if _has_both(verdicts):
         svgs.append(charts.roc(verdicts.similarity, verdicts.genuine))
     known = ~np.isnan(verdicts.probability)
     if known.any():
         bins = reliability(verdicts.probability[known], verdicts.genuine[known])
         svgs.append(charts.reliability(bins))
+    low, high = float(verdicts.threshold.min()), float(verdicts.threshold.max())
+    bar = f"the threshold {usual:.3f}"
+    if low < high:
+        bar = f"a threshold of each pair's own, {low:.3f} to {high:.3f} (line: the middle one)"
     basis = (
-        f"{gallery.info.name}, {CROPS.get(gallery.info.path, '')}; decided at the threshold "
-        f"{found.threshold:.3f}. Maps are stored for all errors and {gallery.info.sample} more "
-        "pairs; others are computed when they are opened."
+        f"{gallery.info.name}, {CROPS.get(gallery.info.path, '')}; decided at {bar}. "
+        f"Maps are stored for all errors and {gallery.info.sample} more pairs; others are computed "
+        "when they are opened."
     )
     lost = len(gallery.info.lost)
     basis += f" {lost:,} photos without a face are left out." if lost else ""

@@ -134,6 +134,7 @@ def test_verdicts_are_those_of_the_verifier(
         )
         assert (verdict.same, verdict.calibrated) == (again.same, again.calibrated)
         assert verdict.similarity == pytest.approx(again.similarity, abs=1e-6)
+        assert verdict.threshold == pytest.approx(again.threshold, abs=1e-6)
         assert verdict.probability_same == pytest.approx(again.probability_same, abs=1e-6)
         original = Image.open(plan.store / plan.pairs.paths_b[row]).convert("RGB")
         assert np.array_equal(pair[1].crop.pixels, np.asarray(original))

@@ -16,7 +16,7 @@ from xfv_core.gallery import Gallery, GalleryError, Info, ModelResults
 from xfv_core.publish import PublishError, push_gallery
 
 REPO = "mine/pairs"
-FOUND = ModelResults("photos-aligned.parquet", "pairs-net.parquet", (), "balanced", 0.3, "0" * 64)
+FOUND = ModelResults("photos-aligned.parquet", "pairs-net.parquet", (), "balanced", "0" * 64)
 INFO = Info("squares", "aligned", 2, 0, 0, "1.0", {"net": FOUND}, lost=("wall.png",))
 
 

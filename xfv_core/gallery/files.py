@@ -17,7 +17,7 @@ from xfv_core.explain.fidelity import Fidelity
 from xfv_core.results import Explanation, Pair, Verdict, explanation_of, plain
 from xfv_core.strict_json import STRICT, JsonError, build, parse
 
-FORMAT = 1
+FORMAT = 2
 INFO = "gallery.json"
 ROW_GROUP = 64  # rows read to show one
 LEVELS = 127  # a map is kept in whole steps of its largest value
@@ -36,8 +36,8 @@ MAP_SCHEMA = pa.struct([
 ])  # fmt: skip
 VERDICT_COLUMNS = {
     "pair": pa.int32(), "a": pa.string(), "b": pa.string(), "genuine": pa.bool_(),
-    "similarity": pa.float32(), "probability": pa.float32(), "confidence": pa.float32(),
-    "same": pa.bool_(), "agreement": pa.float32(),
+    "similarity": pa.float32(), "threshold": pa.float32(), "probability": pa.float32(),
+    "confidence": pa.float32(), "same": pa.bool_(), "agreement": pa.float32(),
 }  # fmt: skip
 
 
@@ -56,7 +56,6 @@ class ModelResults:
     pairs: str
     methods: tuple[str, ...]
     operating_point: str
-    threshold: float
     sha256: str
     __pydantic_config__ = STRICT
 

@@ -92,7 +92,7 @@ class Gallery:
         return Verdict(
             similarity=similarity,
             distance=1 - similarity,
-            threshold=found.threshold,
+            threshold=float(v.threshold[row]),
             same=bool(v.same[row]),
             probability_same=p,
             confidence=confidence,

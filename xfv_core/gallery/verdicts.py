@@ -23,9 +23,10 @@ ORDERS = (
 class Verdicts:
     """One model's N pairs as columns, in the order of the pair list.
 
-    ``confidence`` is NaN where the model is not calibrated or its number and verdict disagree;
-    ``agreement`` (mean rank correlation of the methods' maps) and ``fidelity`` (deletion gain, by
-    method) are NaN where no maps are stored.
+    ``threshold``: of each pair, by which ``same`` was decided. ``confidence`` is NaN where the
+    model is not calibrated or its number and verdict disagree; ``agreement`` (mean rank correlation
+    of the methods' maps) and ``fidelity`` (deletion gain, by method) are NaN where no maps are
+    stored.
     """
 
     a: tuple[str, ...]
@@ -33,6 +34,7 @@ class Verdicts:
     genuine: NDArray[np.bool_]
     same: NDArray[np.bool_]
     similarity: NDArray[np.float64]
+    threshold: NDArray[np.float64]
     probability: NDArray[np.float64]
     confidence: NDArray[np.float64]
     agreement: NDArray[np.float64]
@@ -79,7 +81,7 @@ def read_columns(table: pa.Table, methods: Sequence[str]) -> Verdicts:
     def flags(name: str) -> NDArray[np.bool_]:
         return table[name].to_numpy(zero_copy_only=False).astype(bool)
 
-    names = ("similarity", "probability", "confidence", "agreement")
+    names = ("similarity", "threshold", "probability", "confidence", "agreement")
     return Verdicts(
         a=tuple(table["a"].to_pylist()),
         b=tuple(table["b"].to_pylist()),

@@ -24,9 +24,10 @@ explain them. Made by `python -m xfv_core gallery build`, to be looked at with
 
 {models}
 
-`pairs-MODEL` has a row per pair: label, cosine similarity, P(same person) at equal odds, verdict
-at the threshold below, deletion gain of each method's map against chance, mean rank correlation
-between methods, and the maps: int8 steps of 1/127 of `peak`. `photos-*` holds the crops.
+`pairs-MODEL` has a row per pair: label, cosine similarity, P(same person) at equal odds, threshold
+and verdict at the rule below, deletion gain of each method's map against chance, mean rank
+correlation between methods, and the maps: int8 steps of 1/127 of `peak`. `photos-*` holds the
+crops.
 
 ## Limits
 
@@ -70,8 +71,8 @@ def gallery_card(info: Info) -> hf.DatasetCard:
         configs=[{"config_name": Path(name).stem, "data_files": name} for name in _tables(info)],
     )
     models = "\n".join(
-        f"- `{name}`: decided at cosine {found.threshold:.4f} ({found.operating_point}), weights "
-        f"sha256 `{found.sha256}`, maps by {', '.join(found.methods)}"
+        f"- `{name}`: decided by the rule {found.operating_point}, weights sha256 "
+        f"`{found.sha256}`, maps by {', '.join(found.methods)}"
         for name, found in info.models.items()
     )
     crops, lost = CROPS.get(info.path, info.path), f"{len(info.lost):,}"

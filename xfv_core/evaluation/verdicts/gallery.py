@@ -188,7 +188,6 @@ def _info(verifier: Verifier, plan: Plan, lost: tuple[str, ...]) -> Info:
                 pairs=f"pairs-{model}.parquet",
                 methods=plan.methods_of(verifier, model),
                 operating_point=plan.operating_point,
-                threshold=verifier.threshold(model, plan.operating_point),
                 sha256=verifier.manifest.card(model).sha256,
             )
             for model in plan.models
@@ -236,7 +235,7 @@ def _embedded(
 
 
 def _verdict_row(verdict: Verdict) -> Row:
-    names = ("similarity", "confidence", "same")
+    names = ("similarity", "threshold", "confidence", "same")
     row = {name: getattr(verdict, name) for name in names}
     return row | {"probability": verdict.probability_same}
 
