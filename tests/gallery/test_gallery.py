@@ -133,6 +133,7 @@ def test_verdicts_are_those_of_the_verifier(
             verifier.verify_portraits(pair, MODEL, "balanced"),
         )
         assert (verdict.same, verdict.calibrated) == (again.same, again.calibrated)
+        assert (verdict.answer, verdict.sentence) == (again.answer, again.sentence)
         assert verdict.similarity == pytest.approx(again.similarity, abs=1e-6)
         assert verdict.threshold == pytest.approx(again.threshold, abs=1e-6)
         assert verdict.probability_same == pytest.approx(again.probability_same, abs=1e-6)

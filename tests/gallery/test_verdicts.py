@@ -18,8 +18,8 @@ def columns(pairs: list[tuple[bool, bool, float, float, float, float]]) -> Verdi
     )
     names = tuple(map(str, range(len(pairs))))
     return Verdicts(
-        names, names, genuine, same, similarity, confidence, confidence, confidence, agreement,
-        {"occlusion": fidelity},
+        names, names, genuine, same, ("same",) * len(pairs), similarity,
+        confidence, confidence, confidence, agreement, {"occlusion": fidelity},
     )  # fmt: skip
 
 

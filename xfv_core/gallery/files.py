@@ -37,7 +37,8 @@ MAP_SCHEMA = pa.struct([
 VERDICT_COLUMNS = {
     "pair": pa.int32(), "a": pa.string(), "b": pa.string(), "genuine": pa.bool_(),
     "similarity": pa.float32(), "threshold": pa.float32(), "probability": pa.float32(),
-    "confidence": pa.float32(), "same": pa.bool_(), "agreement": pa.float32(),
+    "confidence": pa.float32(), "same": pa.bool_(), "answer": pa.string(),
+    "agreement": pa.float32(),
 }  # fmt: skip
 
 

@@ -94,6 +94,7 @@ class Gallery:
             distance=1 - similarity,
             threshold=float(v.threshold[row]),
             same=bool(v.same[row]),
+            answer=v.answer[row],
             probability_same=p,
             confidence=confidence,
             operating_point=found.operating_point,

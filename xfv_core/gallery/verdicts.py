@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xfv_core.confidence.verdicts import Answer
 from xfv_core.gallery.files import GalleryError, fidelity_column
 
 OUTCOMES = ("all", "right", "wrong", "false match", "false non-match")
@@ -23,16 +24,17 @@ ORDERS = (
 class Verdicts:
     """One model's N pairs as columns, in the order of the pair list.
 
-    ``threshold``: of each pair, by which ``same`` was decided. ``confidence`` is NaN where the
-    model is not calibrated or its number and verdict disagree; ``agreement`` (mean rank correlation
-    of the methods' maps) and ``fidelity`` (deletion gain, by method) are NaN where no maps are
-    stored.
+    ``threshold``: of each pair, by which ``same`` was decided; ``answer`` may be "cannot tell"
+    besides. ``confidence`` is NaN where the model is not calibrated or its number and verdict
+    disagree; ``agreement`` (mean rank correlation of the methods' maps) and ``fidelity`` (deletion
+    gain, by method) are NaN where no maps are stored.
     """
 
     a: tuple[str, ...]
     b: tuple[str, ...]
     genuine: NDArray[np.bool_]
     same: NDArray[np.bool_]
+    answer: tuple[Answer, ...]
     similarity: NDArray[np.float64]
     threshold: NDArray[np.float64]
     probability: NDArray[np.float64]
@@ -87,6 +89,7 @@ def read_columns(table: pa.Table, methods: Sequence[str]) -> Verdicts:
         b=tuple(table["b"].to_pylist()),
         genuine=flags("genuine"),
         same=flags("same"),
+        answer=tuple(table["answer"].to_pylist()),
         **{name: column(name) for name in names},
         fidelity={method: column(fidelity_column(method)) for method in methods},
     )

@@ -235,7 +235,7 @@ def _embedded(
 
 
 def _verdict_row(verdict: Verdict) -> Row:
-    names = ("similarity", "threshold", "confidence", "same")
+    names = ("similarity", "threshold", "confidence", "same", "answer")
     row = {name: getattr(verdict, name) for name in names}
     return row | {"probability": verdict.probability_same}
 
