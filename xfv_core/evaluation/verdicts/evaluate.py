@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.cohort import Cohort
+from xfv_core.confidence.conditional import Bars, PairCurve
 from xfv_core.confidence.curves import Floats
 from xfv_core.confidence.measures import Measures, Table
 from xfv_core.evaluation.data.pairs import PairsError, PairSet
@@ -204,13 +205,19 @@ def _with_measures(
     found = measure_pairs(model, cohort, pairs, root, look, partial=partial)
     curve, s = calibration.conditional, found.similarities
     bars = curve.bars(found.a, found.b)
-    rows = _rows(
-        pairs, found.kept, s,
-        probability=curve.probabilities(s, bars).tolist(),
-        threshold=curve.thresholds(bars, RULE).tolist(),
-        score=(bars.slope * (s - bars.upper)).tolist(),
-        a=[found.a.row(i) for i in range(len(s))],
-        b=[found.b.row(i) for i in range(len(s))],
-        plain=calibration.probabilities(s).tolist(),
-    )  # fmt: skip
-    return rows, found.lost
+    told = told_of_pairs(found.a, found.b, s, curve, bars, calibration)
+    threshold = curve.thresholds(bars, RULE).tolist()
+    return _rows(pairs, found.kept, s, threshold=threshold, **told), found.lost
+
+
+def told_of_pairs(
+    a: Table, b: Table, s: Floats, curve: PairCurve, bars: Bars, alone: Calibration
+) -> dict[str, list[Any]]:
+    """What rows of N pairs hold because measures count; ``alone``: the curve that takes none."""
+    return {
+        "probability": curve.probabilities(s, bars).tolist(),
+        "score": (bars.slope * (s - bars.upper)).tolist(),
+        "a": [a.row(i) for i in range(len(s))],
+        "b": [b.row(i) for i in range(len(s))],
+        "plain": alone.probabilities(s).tolist(),
+    }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xfv_core.confidence import Calibration
 from xfv_core.confidence.conditional import PairCurve
-from xfv_core.evaluation.verdicts.evaluate import PairRow
+from xfv_core.evaluation.verdicts.evaluate import PairRow, told_of_pairs
 from xfv_core.evaluation.verdicts.pair_blocks import Pairs, block, draw_pairs
 from xfv_core.evaluation.verdicts.pair_fit import Block
 from xfv_core.evaluation.verdicts.photos import Photos
@@ -96,16 +96,15 @@ def _judged(
     a, b, labels = photos.table[first], photos.table[second], drawn.labels
     s = (photos.unit[first] * photos.unit[second]).sum(1).astype(np.float64)
     bars = curve.bars(a, b)
-    found = zip(
-        labels.tolist(), s.tolist(), curve.probabilities(s, bars).tolist(),
-        bars.upper.tolist(), (bars.slope * (s - bars.upper)).tolist(),
-        alone.probabilities(s).tolist(), strict=True,
-    )  # fmt: skip
+    told = told_of_pairs(a, b, s, curve, bars, alone)
     return [
         PairRow(
-            pair=start + i, genuine=genuine, similarity=similarity, probability=probability,
-            threshold=threshold, score=score, a=a.row(i), b=b.row(i), plain=plain,
+            pair=start + i,
+            genuine=bool(labels[i]),
+            similarity=float(s[i]),
+            threshold=float(bars.upper[i]),
             columns={"fold": str(fold + 1)},
+            **{name: values[i] for name, values in told.items()},
         )
-        for i, (genuine, similarity, probability, threshold, score, plain) in enumerate(found)
-    ]  # fmt: skip
+        for i in range(len(s))
+    ]
