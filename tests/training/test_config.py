@@ -14,18 +14,19 @@ from xfv_core.training.ecloss import TERMS
 PATCH = ["full112", "rrf28", "rrf56_short", "rrf_regions"]  # rrf56 had a longer training
 LONG = ["full112_long", "rrf28_long", "rrf56_long"]
 CHANNELS = ["ecnet", "ecnet_plain"]
+SHORT = ["ecnet_short", "ecnet_short_plain"]
 
 
-@pytest.mark.parametrize("name", ["rrf56", *PATCH, *LONG, *CHANNELS])
+@pytest.mark.parametrize("name", ["rrf56", *PATCH, *LONG, *CHANNELS, *SHORT])
 def test_a_shipped_config_is_named_after_its_model_and_builds_it(name: str) -> None:
     config = load_config(name)
     assert config.name == name
     assert config.build_model().name == name
 
 
-@pytest.mark.parametrize("names", [PATCH, LONG, CHANNELS])
+@pytest.mark.parametrize("names", [PATCH, LONG, CHANNELS, SHORT])
 def test_models_to_compare_share_data_steps_seed_and_recipe(names: list[str]) -> None:
-    own = {"name", "channels"} | ({"arch", "model"} if names is not CHANNELS else set())
+    own = {"name", "channels"} | ({"arch", "model"} if names[0] in PATCH + LONG else set())
     recipes = []
     for name in names:
         values = dataclasses.asdict(load_config(name))

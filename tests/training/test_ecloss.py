@@ -16,6 +16,8 @@ from xfv_core.training.ecloss import (
     balance_loss,
     belonging,
     by_part,
+    cover_squares,
+    covered_loss,
     distributions,
     diversity_loss,
     part_loss,
@@ -48,6 +50,9 @@ def test_the_edge_of_the_crop_matches_no_template() -> None:
     table = templates(SIDE, SIDE, 4.0).view(SIDE * SIDE, SIDE, SIDE)
     assert (table[:, [0, -1]] == -1).all() and (table[:, :, [0, -1]] == -1).all()
     assert template_loss(spots((0, 3)), table.flatten(1)) == 1
+    wider = templates(SIDE, SIDE, 4.0, edge=2).view(SIDE * SIDE, SIDE, SIDE)
+    assert (wider[:, [0, 1, -2, -1]] == -1).all() and (wider[:, :, [0, 1, -2, -1]] == -1).all()
+    assert torch.equal(wider[:, 2:-2, 2:-2], table[:, 2:-2, 2:-2])
 
 
 def test_a_distribution_sums_to_one_and_a_silent_map_to_nothing() -> None:
@@ -179,7 +184,8 @@ def test_nothing_counts_or_moves_before_the_start() -> None:
     for _ in range(2):
         assert all(float(term) == 0 for term in loss(maps, scene()).values())
         assert not loss.prototypes.any()
-    assert all(float(term) > 0 for name, term in loss(maps, scene()).items() if name != "balance")
+    terms = loss(maps, scene())
+    assert all(float(terms[name]) > 0 for name in TERMS if name not in ("balance", "covered"))
     assert loss.prototypes.any()
 
 
@@ -199,3 +205,45 @@ def test_only_weighted_terms_are_active() -> None:
 def test_channels_that_do_not_divide_are_refused() -> None:
     with pytest.raises(ECLossError, match="shared out"):
         ECLoss(ECWeights(parts=3), channels=4, features=2, grid=4)
+
+
+def test_a_cover_is_one_square_of_one_grey_and_nothing_else_changes() -> None:
+    photos = torch.rand(40, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    after, inside = cover_squares(photos, torch.Generator().manual_seed(1))
+    sides = inside.any(2).sum(1)
+    assert (inside.any(1).sum(1) - sides).abs().max() <= 1  # square, to a pixel
+    assert (inside.sum((1, 2)) == inside.any(2).sum(1) * inside.any(1).sum(1)).all()
+    assert 15 <= sides.min() < 22 and 30 < sides.max() <= 37
+    assert not inside[:, :20].any() and not inside[:, :, -20:].any()
+    whole = inside[:, None].expand_as(photos)
+    assert torch.equal(after[~whole], photos[~whole])
+    greys = [photo[:, square].unique() for photo, square in zip(after, inside, strict=True)]
+    assert all(len(grey) == 1 for grey in greys)
+    black = sum(float(grey) == 0 for grey in greys)
+    assert 10 <= black <= 30
+    again = cover_squares(photos, torch.Generator().manual_seed(1))
+    assert torch.equal(again[0], after)
+
+
+def test_a_covered_channel_is_to_be_silent_and_not_to_look_elsewhere() -> None:
+    inside = torch.zeros(1, 112, 112, dtype=torch.bool)
+    inside[:, 28:56, 28:56] = True  # cells 2 and 3 of 8
+    maps = spots((2, 2), (3, 3), (5, 5))
+    assert covered_loss(maps, spots(None, None, (5, 5)), inside) == 0
+    assert covered_loss(maps, spots(None, None, None), inside) == 0  # of what is not covered: free
+    assert covered_loss(maps, maps, inside) == 1
+    moved = spots(None, (6, 6), (5, 5))
+    assert covered_loss(maps, moved, inside) == 0.5
+    assert covered_loss(spots((5, 5)), spots((5, 5)), inside) == 0  # nothing is covered
+
+
+def test_only_a_loss_with_that_term_wants_covered_crops_and_not_before_its_start() -> None:
+    sizes = {"channels": 2, "features": 3, "grid": SIDE}
+    assert not ECLoss(ECWeights(parts=2), **sizes).covers
+    loss = ECLoss(ECWeights(parts=2, covered=1.0, start=1), **sizes)
+    assert not loss.covers
+    maps, features = torch.rand(2, 2, SIDE, SIDE), torch.rand(2, 3, SIDE, SIDE)
+    assert loss(maps, features)["covered"] == 0
+    assert loss.covers
+    inside = torch.ones(1, 112, 112, dtype=torch.bool)
+    assert loss(maps, features, (maps[:1] / 2, inside))["covered"] == pytest.approx(0.5)

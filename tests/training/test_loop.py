@@ -11,7 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.launch import run_processes
+from xfv_core.models import load_model
+from xfv_core.models.ecnet import ECNet
 from xfv_core.models.rrf import RRFNet
+from xfv_core.models.sface import SFace
 from xfv_core.training.config import TrainConfig, config_from_dict
 from xfv_core.training.curves import read_curves
 from xfv_core.training.data import TrainingSet, load_training_set
@@ -66,7 +69,7 @@ EC_TOY = {
         "layers": [[8, 8, 8]], "blocks": 1, "channels": 4, "head": 6, "local": 4, "dim": 8,
     },
     "channels": {"template": 1.0, "part": 0.1, "diversity": 1.0, "balance": 0.1,
-                 "start": 2, "parts": 2},
+                 "covered": 0.5, "start": 2, "parts": 2, "fade": True},
 }  # fmt: skip
 
 
@@ -92,6 +95,46 @@ def test_the_twin_may_share_the_steps_before_the_channels_count(
     Trainer(ec_config(), data, tmp_path / "late").run(until=3)
     with pytest.raises(ResumeError, match="channels"):
         Trainer(plain, data, tmp_path / "late").run()
+
+
+def test_channel_terms_fade_with_the_step_size(data: TrainingSet, tmp_path: Path) -> None:
+    trainer = Trainer(ec_config(hold=3), data, tmp_path)
+    factors = []
+    for _ in range(6):
+        trainer.advance()
+        factors.append(trainer.student.channel_factor)
+    assert factors[:4] == [1, 1, 1, 1]
+    assert factors[4:] == pytest.approx([0.75, 0.25])
+
+
+def test_a_quarter_of_the_photos_is_seen_covered_too_once_that_counts(
+    data: TrainingSet, tmp_path: Path
+) -> None:
+    trainer = Trainer(ec_config(), data, tmp_path)  # batches of 8, terms from step 2 on
+    seen: list[int] = []
+    encoder = trainer.student.model.encoder
+    encoder.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    for _ in range(3):
+        trainer.advance()
+    assert seen == [8, 8, 10]
+
+
+def test_a_trunk_has_sfaces_weights_before_and_after_training(
+    data: TrainingSet, tmp_path: Path
+) -> None:
+    model = {**EC_TOY["model"], "layers": [[1, 1, 8]], "trunk": 6}  # type: ignore[dict-item]
+    trainer = Trainer(ec_config(model=model), data, tmp_path)
+    trainer.run()
+    assert isinstance(trainer.student.model, ECNet)
+    trunk = trainer.student.model.encoder.trunk
+    sface = load_model("sface")
+    assert trunk is not None and isinstance(sface, SFace)
+    torch.testing.assert_close(trunk[2].weight, sface.features[2].weight)
+    x = torch.rand(1, 3, 112, 112)
+    ours = trunk(x * 4 - 2)
+    torch.testing.assert_close(
+        ours, sface.features[: len(trunk)]((x * 255 - 127.5) / 128), atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("arch", ["rrf", "rrf_regions", "full"])

@@ -26,6 +26,7 @@ from xfv_core.cli.options import (
     verifier_of,
 )
 from xfv_core.errors import XfvError, needs
+from xfv_core.weights.held_out import HELD_OUT_PEOPLE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -199,7 +200,9 @@ def parts(
     data: Annotated[Path, typer.Option(help="Training folder: its held-out people name parts.")],
     photos: Annotated[Path, typer.Option(help="Folder or tar of 250 px LFW photos.")],
     model: Model = "ecnet",
-    people: Annotated[int, typer.Option(help="holdout_people of its training config.")] = 12,
+    people: Annotated[
+        int, typer.Option(help="holdout_people of its training config.")
+    ] = HELD_OUT_PEOPLE,
     n: Annotated[int, typer.Option(help="LFW photos, sampled by the seed.")] = 1000,
     seed: Seed = 0,
     store: Store = False,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xfv_core.models.atlas import Atlas
-from xfv_core.models.base import Chain, Residual
+from xfv_core.models.base import Chain, FaceEmbedder, Residual
 from xfv_core.models.blocks import (
     INPUT_SCALE,
     INPUT_SHIFT,
@@ -28,6 +28,7 @@ from xfv_core.models.blocks import (
     conv_block,
 )
 from xfv_core.models.registry import register
+from xfv_core.models.sface import BLOCKS, SFace, feature_count, feature_layers, through
 from xfv_core.strict_json import Positive
 from xfv_core.weights.hub import read_pinned
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from xfv_core.weights.manifest import ModelCard
 
 INPUT_SIZE = 112
+SFACE_SCALE = 255 / 128  # its input is SFACE_SCALE · (x - 1/2), ours INPUT_SCALE · (x - 1/2)
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ class ECConfig(NetConfig):
 
     Attributes
     ----------
-    layers : the convolutions from the photo to the grid of the target layer.
+    layers : the convolutions from the photo, or the trunk, to the grid of the target layer.
     blocks : residual blocks of two 3x3 convolutions on that grid.
     channels : C, channels of the target layer.
     head, local : widths of the two convolutions from the maps to the embedding.
     dim : length of the embedding.
+    trunk : so many blocks of SFace come before the layers, with its weights; 0: none.
+    described : after so many of them what a place looks like is told to the channel loss; 0: by
+        what the maps are computed from. Early blocks see little around a place.
     """
 
     layers: tuple[Layer, ...]
@@ -56,6 +61,15 @@ class ECConfig(NetConfig):
     head: Positive
     local: Positive
     dim: Positive
+    trunk: int = 0
+    described: int = 0
+
+    def __post_init__(self) -> None:
+        """ValueError for a trunk that SFace has not, or descriptors from beyond it."""
+        if not 0 <= self.trunk <= len(BLOCKS):
+            raise ValueError(f"trunk must lie between 0 and {len(BLOCKS)}, not {self.trunk}")
+        if not 0 <= self.described <= self.trunk:
+            raise ValueError(f"described must lie between 0 and trunk, not {self.described}")
 
 
 class ECEncoder(nn.Module):
@@ -63,22 +77,41 @@ class ECEncoder(nn.Module):
 
     def __init__(self, config: ECConfig, *, folded: bool = False) -> None:
         super().__init__()
-        widths = [3, *(layer.channels for layer in config.layers)]
+        self.trunk = feature_layers(config.trunk) if config.trunk else None
+        first = BLOCKS[config.trunk - 1][0] if config.trunk else 3
+        widths = [first, *(layer.channels for layer in config.layers)]
         convs = [
             conv_block(width, layer, True, folded)
             for width, layer in zip(widths, config.layers, strict=False)
         ]
         self.convs = nn.Sequential(*convs)
-        self.features = widths[-1]
-        self.blocks = nn.ModuleList(_Residual(self.features, folded) for _ in range(config.blocks))
-        self.target = conv_block(self.features, Layer(3, 1, config.channels), True, folded)
+        width = widths[-1]
+        self.features = BLOCKS[config.described - 1][0] if config.described else width
+        self.described = feature_count(config.described) if config.described else 0
+        self.blocks = nn.ModuleList(_Residual(width, folded) for _ in range(config.blocks))
+        self.target = conv_block(width, Layer(3, 1, config.channels), True, folded)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,3,112,112) in [0,1] -> features (B,E,14,14) and maps X (B,C,14,14), both >= 0."""
-        h = self.convs(x * INPUT_SCALE + INPUT_SHIFT)  # (B, E, 14, 14)
+        """(B,3,112,112) in [0,1] -> descriptors (B,E,14,14) and maps X (B,C,14,14), X >= 0."""
+        x, described = x * INPUT_SCALE + INPUT_SHIFT, None
+        if self.trunk is not None:
+            if self.described:
+                x = described = through(self.trunk[: self.described], x)
+            x = through(self.trunk[self.described :], x, start=self.described)  # (B, 512, 14, 14)
+        h = self.convs(x)
         for block in self.blocks:
             h = block(h)
-        return h, self.target(h)
+        return h if described is None else described, self.target(h)
+
+    def take_trunk(self, sface: FaceEmbedder) -> None:
+        """Give the trunk the weights of SFace's first blocks; they are not trained.
+
+        What SFace subtracts and divides by is in the first convolution then.
+        """
+        assert self.trunk is not None and isinstance(sface, SFace)
+        self.trunk.load_state_dict(sface.features[: len(self.trunk)].state_dict())
+        self.trunk.requires_grad_(False)
+        self.trunk.get_parameter("0.weight").mul_(SFACE_SCALE / INPUT_SCALE)
 
 
 @register("ecnet")
@@ -102,8 +135,8 @@ class ECNet(TrainedModel):
         self.look = conv_block(config.channels, Layer(3, 2, config.head), True, folded)
         self.narrow = conv_block(config.head, Layer(1, 1, config.local), True, folded)
         self.grid = INPUT_SIZE
-        for layer in config.layers:
-            self.grid = -(-self.grid // layer.stride)
+        for stride in [s for _, s in BLOCKS[: config.trunk]] + [la.stride for la in config.layers]:
+            self.grid = -(-self.grid // stride)
         places = (-(-self.grid // 2)) ** 2
         self.join = nn.Linear(config.local * places, config.dim, bias=False)
 
@@ -132,7 +165,8 @@ class ECNet(TrainedModel):
         return self._joined(self.maps(x))
 
     def chain(self) -> Chain:
-        net, layers = self.for_inference(), list[nn.Module]()
+        net = self.for_inference()
+        layers = list[nn.Module](net.encoder.trunk or ())
         for block in net.encoder.convs:
             layers += [*block.children(), nn.ReLU()]
         for first, second in map(nn.Module.children, net.encoder.blocks):

@@ -34,6 +34,30 @@ EARLY = 26  # layers before those
 PHOTOS = {"cpu": 8}  # at a time through them
 
 
+def feature_layers(blocks: int) -> nn.Sequential:
+    """The first convolution and so many blocks, with random weights."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 32, 3, padding=1), nn.PReLU(32)]
+    width = 32
+    for channels, stride in BLOCKS[:blocks]:
+        layers += [nn.Conv2d(width, width, 3, stride, 1, groups=width), nn.PReLU(width)]
+        layers += [nn.Conv2d(width, channels, 1), nn.PReLU(channels)]
+        width = channels
+    return nn.Sequential(*layers)
+
+
+def feature_count(blocks: int) -> int:
+    """Layers of the first convolution and so many blocks."""
+    return 2 + 4 * blocks
+
+
+def through(features: nn.Sequential, x: Tensor, *, start: int = 0) -> Tensor:
+    """What these layers, of which the first is layer ``start``, make of a batch x."""
+    split = max(0, EARLY - start)
+    early, late = features[:split], features[split:]
+    parts = x.split(PHOTOS.get(x.device.type, len(x)))
+    return late(torch.cat([early(part) for part in parts]))  # type: ignore[no-any-return]
+
+
 @register("sface")
 class SFace(FaceModel):
     """(B,3,112,112) RGB in [0,1] -> (B,128) unit embeddings; 0.57 GMAC an image."""
@@ -44,24 +68,15 @@ class SFace(FaceModel):
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, 32, 3, padding=1), nn.PReLU(32)]
-        width = 32
-        for channels, stride in BLOCKS:
-            layers += [nn.Conv2d(width, width, 3, stride, 1, groups=width), nn.PReLU(width)]
-            layers += [nn.Conv2d(width, channels, 1), nn.PReLU(channels)]
-            width = channels
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(width * 7 * 7, self.embedding_dim)
+        self.features = feature_layers(len(BLOCKS))
+        self.head = nn.Linear(BLOCKS[-1][0] * 7 * 7, self.embedding_dim)
 
     def embed(self, x: Tensor) -> Tensor:
         return F.normalize(self.raw(x), dim=1)  # (B, 128)
 
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,128) float32, not normalised."""
-        x = (x * 255 - 127.5) / 128
-        early, late = self.features[:EARLY], self.features[EARLY:]
-        x = torch.cat([early(part) for part in x.split(PHOTOS.get(x.device.type, len(x)))])
-        x = late(x)  # (B, 1024, 7, 7)
+        x = through(self.features, (x * 255 - 127.5) / 128)  # (B, 1024, 7, 7)
         return self.head(x.flatten(1)).float()  # (B, 128)
 
     def chain(self) -> Chain:

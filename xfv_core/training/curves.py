@@ -7,7 +7,8 @@ from pathlib import Path
 
 FIELDS = (
     "step", "epoch", "seconds", "loss", "cosine", "similarity", "identity",
-    "template", "part", "silence", "diversity", "balance", "held_cosine", "held_correlation",
+    "template", "part", "silence", "diversity", "balance", "covered",
+    "held_cosine", "held_correlation",
 )  # fmt: skip
 PLOTTED = FIELDS[FIELDS.index("cosine") :]
 WIDTH, HEIGHT, MARGIN = 720, 160, 40

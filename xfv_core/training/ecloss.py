@@ -21,7 +21,10 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 
-TERMS = ("template", "part", "silence", "diversity", "balance")
+TERMS = ("template", "part", "silence", "diversity", "balance", "covered")
+COVERED_SHARE = 4  # every so many photos of a batch are also seen with a square covered
+COVER = (16, 36)  # px, the sides of that square: from an eye to a mouth with its surroundings
+MARGIN = 20  # px from the crop's edge where no square begins or ends
 TINY = 1e-6
 
 
@@ -35,12 +38,15 @@ class ECWeights:
 
     Attributes
     ----------
-    template, part, silence, diversity, balance : weights; 0 leaves a term in the log only.
+    template, part, silence, diversity, balance, covered : weights; 0 leaves a term in the log
+        only, and of ``covered``, which costs passes, not even there.
     start : the step from which the terms count; before it nothing depends on them.
     parts : G, the number of prototypes.
     slope : β, how steeply a template falls; it is 0 at n/β cells from its peak.
+    edge : rings of cells at the crop's border that are no part.
     temperature : of the contest between prototypes.
     momentum : of the running means.
+    fade : the terms' weights fall with the step size.
     """
 
     template: float = 0.0
@@ -48,11 +54,14 @@ class ECWeights:
     silence: float = 0.0
     diversity: float = 0.0
     balance: float = 0.0
+    covered: float = 0.0
     start: int = 0
     parts: int = 16
     slope: float = 4.0
+    edge: int = 1
     temperature: float = 0.1
     momentum: float = 0.99
+    fade: bool = False
 
     @property
     def active(self) -> dict[str, float]:
@@ -65,16 +74,18 @@ def distributions(maps: Tensor) -> Tensor:
     return maps / maps.sum((2, 3), keepdim=True).clamp(min=TINY)
 
 
-def templates(height: int, width: int, slope: float) -> Tensor:
+def templates(height: int, width: int, slope: float, edge: int = 1) -> Tensor:
     """T (HW,HW): T_μ(ij) = max(1 - β |ij - μ|₁ / n, -1) for every peak μ, a row each; n = H.
 
-    The outermost cells match no template: what the crop's edge looks like is no part.
+    The outermost ``edge`` rings of cells match no template: what surrounds a face is no part.
     """
     rows, columns = (x.flatten() for x in torch.meshgrid(
         torch.arange(height), torch.arange(width), indexing="ij"))  # fmt: skip
     far = (rows[:, None] - rows).abs() + (columns[:, None] - columns).abs()  # (HW, HW)
-    edge = (rows == 0) | (rows == height - 1) | (columns == 0) | (columns == width - 1)
-    return (1 - slope * far / height).clamp(min=-1).masked_fill(edge, -1.0)
+    inside = torch.minimum(
+        torch.minimum(rows, height - 1 - rows), torch.minimum(columns, width - 1 - columns)
+    )  # (HW,) cells between this one and the edge
+    return (1 - slope * far / height).clamp(min=-1).masked_fill(inside < edge, -1.0)
 
 
 def template_loss(maps: Tensor, table: Tensor) -> Tensor:
@@ -134,6 +145,37 @@ def balance_loss(maps: Tensor) -> Tensor:
     return -(len(share) * share + TINY).log().mean()
 
 
+def cover_squares(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Crops (B,3,S,S) -> the same with one square each in one grey, half of them in black, and
+    which pixels that are, bool (B,S,S)."""
+    count, size = len(x), x.shape[-1]
+    draws = torch.rand(4, count, generator=generator).to(x.device)
+    side = COVER[0] + draws[0] * (COVER[1] - COVER[0])
+    first = MARGIN + draws[1:3] * (size - 2 * MARGIN - side)  # (2, B)
+    place = torch.arange(size, device=x.device)
+    rows, columns = (
+        (place >= start[:, None]) & (place < (start + side)[:, None]) for start in first
+    )
+    inside = rows[:, :, None] & columns[:, None, :]
+    grey = (2 * draws[3] - 1).clamp(min=0)[:, None, None, None]
+    return torch.where(inside[:, None], grey, x), inside
+
+
+def covered_loss(maps: Tensor, after: Tensor, inside: Tensor) -> Tensor:
+    """Σ peak of X' / Σ peak of X, over the channels whose peak in X is covered in X'.
+
+    X and X' (B,C,H,W) are the maps of the same crops before and after ``inside`` (B,S,S) was
+    covered. 0 where every channel whose part is hidden is silent: it does not look elsewhere.
+    """
+    grid = (maps.shape[-2], maps.shape[-1])
+    shares = functional.adaptive_avg_pool2d(inside[:, None].float(), grid)  # of a cell
+    hidden = shares.flatten(2) > 0.5  # (B, 1, HW)
+    height, at = maps.detach().flatten(2).max(2)  # (B, C)
+    own = hidden.expand(-1, maps.shape[1], -1).gather(2, at[..., None])[..., 0] * height
+    left = after.flatten(2).amax(2) / height.clamp(min=TINY)
+    return (own * left).sum() / own.sum().clamp(min=TINY)
+
+
 def by_part(p: Tensor, parts: int) -> Tensor:
     """(B,C,H,W) -> (B,G,H,W), the mean over the channels of each part."""
     return p.unflatten(1, (-1, parts)).mean(1)
@@ -151,7 +193,9 @@ class ECLoss(nn.Module):
             )
         self.weights = weights
         self.table: Tensor
-        self.register_buffer("table", templates(grid, grid, weights.slope), persistent=False)
+        self.register_buffer(
+            "table", templates(grid, grid, weights.slope, weights.edge), persistent=False
+        )
         self.step: Tensor
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.mean: Tensor
@@ -159,10 +203,18 @@ class ECLoss(nn.Module):
         self.prototypes: Tensor
         self.register_buffer("prototypes", torch.zeros(weights.parts, features))
 
-    def forward(self, maps: Tensor, features: Tensor) -> dict[str, Tensor]:
+    @property
+    def covers(self) -> bool:
+        """Whether the next call also wants the maps of covered crops."""
+        return bool(self.weights.covered) and int(self.step) >= self.weights.start
+
+    def forward(
+        self, maps: Tensor, features: Tensor, covered: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """X (B,C,H,W) and the features it was computed from (B,E,H,W) -> the terms, scalars.
 
-        All 0 before the step ``start``. In training every call moves the running means.
+        ``covered``: of the first n crops, X' (n,C,H,W) under a cover and the pixels of that cover
+        (n,S,S). All 0 before the step ``start``. In training every call moves the running means.
         """
         begun = int(self.step) - self.weights.start
         if self.training:
@@ -183,6 +235,9 @@ class ECLoss(nn.Module):
             "silence": silence_loss(x, own),
             "diversity": diversity_loss(parts),
             "balance": balance_loss(x),
+            "covered": x.new_zeros(())
+            if covered is None
+            else covered_loss(x[: len(covered[0])], covered[0].float(), covered[1]),
         }
 
     @torch.no_grad()

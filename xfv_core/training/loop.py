@@ -22,7 +22,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from xfv_core.errors import XfvError
+from xfv_core.models import load_model
 from xfv_core.models.blocks import TrainedModel
+from xfv_core.models.ecnet import ECNet
 from xfv_core.training.augment import CROP_SIZE, augment, centre_crop
 from xfv_core.training.config import TrainConfig, config_from_dict, load_config
 from xfv_core.training.curves import Curves
@@ -92,8 +94,11 @@ class Trainer:
         self.on_device = RowsOn(data, self.accelerator.device)
         self.rows, self.held = data.split(config.holdout, config.holdout_people)
         set_seed(config.seed)
+        model = config.build_model()
+        if isinstance(model, ECNet) and model.encoder.trunk is not None:
+            model.encoder.take_trunk(load_model("sface"))
         student = Student(
-            _channels_last(config.build_model()),
+            _channels_last(model),
             config.losses,
             target_dim=data.targets.shape[1],
             identities=data.identities,
@@ -224,6 +229,8 @@ class Trainer:
     def _set_step_sizes(self) -> None:
         c = self.config
         factor = cosine_factor(self.step, warmup=c.warmup, hold=c.hold, steps=c.steps)
+        if c.channels and c.channels.fade and self.step >= c.hold:
+            self.student.channel_factor = factor
         for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor

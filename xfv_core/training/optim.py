@@ -58,7 +58,7 @@ def build_optimizers(
 
     ``muon_lr`` 0 leaves everything to AdamW.
     """
-    named = list(module.named_parameters())
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     kernels = [p for _, p in named if p.dim() == 4 and muon_lr > 0]
     kept = {id(p) for p in kernels}
     rest = [p for _, p in named if id(p) not in kept]

@@ -9,7 +9,7 @@ from torch.nn import functional
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.models.ecnet import ECNet
 from xfv_core.training.config import LossWeights
-from xfv_core.training.ecloss import ECLoss, ECWeights
+from xfv_core.training.ecloss import COVERED_SHARE, ECLoss, ECWeights, cover_squares
 from xfv_core.training.losses import (
     MarginSoftmax,
     cosine_distillation,
@@ -37,6 +37,7 @@ class Student(nn.Module):
         super().__init__()
         self.model = model
         self.weights = weights
+        self.channel_factor = 1.0  # on the weights of the channels' terms
         dim = model.embedding_dim
         self.ecloss = None
         if isinstance(model, ECNet):
@@ -64,7 +65,8 @@ class Student(nn.Module):
         loss = sum(getattr(self.weights, name) * term for name, term in terms.items())
         if self.ecloss is not None:
             active = self.ecloss.weights.active
-            loss = loss + sum(weight * channel_terms[name] for name, weight in active.items())
+            among = sum(weight * channel_terms[name] for name, weight in active.items())
+            loss = loss + self.channel_factor * among
         return {"loss": torch.as_tensor(loss), **terms, **channel_terms}
 
     def _embed(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -72,9 +74,17 @@ class Student(nn.Module):
         if self.ecloss is None:
             return self.model.embed(x), {}
         assert isinstance(self.model, ECNet)
+        count, covered = len(x), None
+        if self.ecloss.covers:
+            generator = torch.Generator().manual_seed(int(self.ecloss.step))
+            hidden, inside = cover_squares(x[: count // COVERED_SHARE], generator)
+            x = torch.cat([x, hidden]).contiguous(memory_format=torch.channels_last)
         features, maps = self.model.encoder(x)
+        if self.ecloss.covers:
+            covered = maps[count:], inside
+        maps, features = maps[:count], features[:count]
         with torch.autocast(x.device.type, enabled=False):
-            terms = self.ecloss(maps, features)
+            terms = self.ecloss(maps, features, covered)
         return self.model.embed_maps(maps), terms
 
     def _adapted(self, embeddings: Tensor) -> Tensor:
