@@ -83,7 +83,12 @@ def test_a_part_that_does_not_show_is_hidden_and_leaves_the_map() -> None:
     assert not maps.a[80:88, 56:64].any()  # where the mouth fires in the whole photo
     assert maps.a[24:32, 32:40].any()
     said = maps.details["parts"].words("")
-    assert said.endswith("Not found in the second photo, so not counted: the mouth.")
+    assert "\nNot found in the second photo, so not counted: the mouth.\n" in said
+    nameless = said.splitlines()[-1]  # the toy has an eye, a mouth, and a chin that is none
+    assert nameless.startswith(
+        "No channel of this network finds the eye on the right of the picture,"
+    )
+    assert nameless.endswith("and the chin alone.") and "mouth" not in nameless
     assert "the mouth (" not in said
 
 

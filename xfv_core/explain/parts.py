@@ -101,6 +101,9 @@ class PartsFound(Reading):
             for x in self.lines
             if any(x.hidden)
         ]
+        if nameless := self.atlas.nameless(REGIONS[1:]):
+            parts = listed([SPOKEN.get(part, part) for part in nameless])
+            lines.append(f"No channel of this network finds {parts} alone.")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

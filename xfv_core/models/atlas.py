@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -71,6 +71,10 @@ class Atlas:
         """The channels that belong to no part."""
         rows = enumerate(self.channels)
         return [i for i, c in rows if not (c.live and c.purity >= MOSTLY)]
+
+    def nameless(self, parts: Iterable[str]) -> list[str]:
+        """Those of these parts that no channel goes by."""
+        return [part for part in parts if not self.named(part)]
 
     def visibility(self, part: str, heights: NDArray[np.floating]) -> float:
         """Mean of peak / level over the part's channels, over that of all others; ``heights`` (C,).

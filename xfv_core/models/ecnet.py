@@ -96,8 +96,8 @@ class ECEncoder(nn.Module):
         x, described = x * INPUT_SCALE + INPUT_SHIFT, None
         if self.trunk is not None:
             if self.described:
-                x = described = through(self.trunk[: self.described], x)
-            x = through(self.trunk[self.described :], x, start=self.described)  # (B, 512, 14, 14)
+                x = described = through(self.trunk, x, end=self.described)
+            x = through(self.trunk, x, first=self.described)  # (B, 512, 14, 14)
         h = self.convs(x)
         for block in self.blocks:
             h = block(h)

@@ -50,12 +50,14 @@ def feature_count(blocks: int) -> int:
     return 2 + 4 * blocks
 
 
-def through(features: nn.Sequential, x: Tensor, *, start: int = 0) -> Tensor:
-    """What these layers, of which the first is layer ``start``, make of a batch x."""
-    split = max(0, EARLY - start)
-    early, late = features[:split], features[split:]
-    parts = x.split(PHOTOS.get(x.device.type, len(x)))
-    return late(torch.cat([early(part) for part in parts]))  # type: ignore[no-any-return]
+def through(
+    features: nn.Sequential, x: Tensor, *, first: int = 0, end: int | None = None
+) -> Tensor:
+    """What the layers from ``first`` to before ``end`` make of a batch x."""
+    if first < EARLY:
+        early = features[first : min(EARLY, len(features) if end is None else end)]
+        x = torch.cat([early(part) for part in x.split(PHOTOS.get(x.device.type, len(x)))])
+    return features[max(first, EARLY) : end](x)  # type: ignore[no-any-return]
 
 
 @register("sface")
