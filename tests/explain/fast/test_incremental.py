@@ -266,7 +266,7 @@ def test_the_papers_masks_take_a_network_few_of_the_operations(
     assert done * fewer < n * sum(incremental.whole)
 
 
-@pytest.mark.parametrize("name", ["rrf56", "rrf_regions", "ecnet"])
+@pytest.mark.parametrize("name", ["rrf56", "rrf_regions"])
 def test_without_wide_layers_no_tolerance_leaves_anything_out(name: str) -> None:
     incremental, whole = passes(load_model(name), photos_of(112), tolerance=1e9)
     rectangles = torch.tensor([[[0, 0], [28, 28]], [[50, 40], [57, 47]]])
