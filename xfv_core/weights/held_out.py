@@ -6,8 +6,11 @@ training would be too good. The photos and their labels are those that DATA.md d
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 HELD_OUT_PEOPLE = 8  # one labelled person in so many
 
@@ -18,5 +21,7 @@ def held_out(labels: ArrayLike, every: int = HELD_OUT_PEOPLE) -> NDArray[np.bool
     Photos of unknown people have a label below 0 and are never held out. The default leaves out 41
     of the 329 labelled people.
     """
+    import numpy as np  # the command line starts without it
+
     labels = np.asarray(labels, dtype=np.int64)
     return (labels >= 0) & (labels % every == every - 1)
