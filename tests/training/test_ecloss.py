@@ -20,7 +20,10 @@ from xfv_core.training.ecloss import (
     covered_loss,
     distributions,
     diversity_loss,
+    mirror_loss,
     part_loss,
+    partners,
+    peaks_under,
     silence_loss,
     template_loss,
     templates,
@@ -185,7 +188,7 @@ def test_nothing_counts_or_moves_before_the_start() -> None:
         assert all(float(term) == 0 for term in loss(maps, scene()).values())
         assert not loss.prototypes.any()
     terms = loss(maps, scene())
-    assert all(float(terms[name]) > 0 for name in TERMS if name not in ("balance", "covered"))
+    assert all(float(terms[name]) > 0 for name in TERMS if name not in ("balance", "covered", "mirror"))
     assert loss.prototypes.any()
 
 
@@ -237,13 +240,74 @@ def test_a_covered_channel_is_to_be_silent_and_not_to_look_elsewhere() -> None:
     assert covered_loss(spots((5, 5)), spots((5, 5)), inside) == 0  # nothing is covered
 
 
+def test_parts_are_mirror_images_in_pairs_and_the_others_of_themselves() -> None:
+    assert partners(10, 5, 2).tolist() == [1, 0, 3, 2, 4, 6, 5, 8, 7, 9]
+    assert partners(4, 2, 0).tolist() == [0, 1, 2, 3]
+
+
+def test_a_channel_is_to_see_in_the_mirror_image_what_its_partner_sees() -> None:
+    maps = spots((2, 2), (5, 5), None)
+    assert mirror_loss(maps, 2 * maps) == pytest.approx(0)
+    assert mirror_loss(maps, spots((2, 2), (1, 1), (6, 6))) == pytest.approx(0.5)
+    beside = mirror_loss(spots((2, 2)), spots((2, 3)))
+    assert 0 < beside < mirror_loss(spots((2, 2)), spots((2, 6)))
+    nowhere = mirror_loss(maps, spots((2, 2), (1, 1), None), torch.tensor([[False, True, False]]))
+    assert nowhere == pytest.approx(0)  # the place that is elsewhere was covered
+
+
+def test_a_faint_map_does_not_steer_by_its_noise() -> None:
+    maps = spots((2, 2)).expand(2, 1, SIDE, SIDE)
+    again = torch.stack([maps[0], 1e-5 * torch.rand(1, SIDE, SIDE)]).requires_grad_()
+    mirror_loss(maps, again).backward()
+    assert again.grad is not None and 0 < again.grad.abs().max() < 10
+
+
+def test_a_peak_is_under_a_cover_where_most_of_its_cell_is() -> None:
+    inside = torch.zeros(1, 112, 112, dtype=torch.bool)
+    inside[:, 28:62, 28:62] = True  # cells 2 and 3 of 8, a little of 4
+    assert peaks_under(spots((2, 2), (3, 4), (5, 5)), inside).tolist() == [[True, False, False]]
+
+
+def test_the_second_view_is_mirrored_covered_or_both() -> None:
+    sizes = {"channels": 4, "features": 3, "grid": SIDE}
+    photos = torch.rand(8, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+
+    def view(**weights: float) -> tuple[Tensor, Tensor]:
+        seen = ECLoss(ECWeights(parts=2, **weights), **sizes).second_view(photos)  # type: ignore[arg-type]
+        assert seen is not None
+        return seen
+
+    again, inside = view(mirror=1.0)
+    assert torch.equal(again, photos[:2].flip(-1)) and not inside.any()
+    covered, under = view(covered=1.0)
+    both, same = view(mirror=1.0, covered=1.0)
+    assert torch.equal(both, covered.flip(-1)) and torch.equal(same, under) and under.any()
+
+
+def test_the_maps_of_a_mirror_image_come_back_through_the_partners() -> None:
+    loss = ECLoss(
+        ECWeights(parts=2, pairs=1, mirror=1.0, covered=1.0), channels=2, features=3, grid=SIDE
+    )
+    maps, features = spots((2, 1), (4, 6)), torch.rand(1, 3, SIDE, SIDE)
+    inside = torch.zeros(1, 112, 112, dtype=torch.bool)
+    again = spots((4, 1), (2, 6))  # columns counted from the other side, channels changed over
+    terms = loss(maps, features, (again, inside))
+    assert terms["mirror"] == pytest.approx(0, abs=1e-6)
+    assert loss(maps, features, (maps, inside))["mirror"] > 0.5
+    inside[:, 28:42, 14:28] = True  # where the first channel peaks
+    terms = loss(maps, features, (again, inside))
+    assert terms["mirror"] == pytest.approx(0, abs=1e-6)
+    assert terms["covered"] == 1  # its partner has seen it nevertheless
+
+
 def test_only_a_loss_with_that_term_wants_covered_crops_and_not_before_its_start() -> None:
     sizes = {"channels": 2, "features": 3, "grid": SIDE}
-    assert not ECLoss(ECWeights(parts=2), **sizes).covers
+    photos = torch.rand(4, 3, 112, 112)
+    assert ECLoss(ECWeights(parts=2), **sizes).second_view(photos) is None
     loss = ECLoss(ECWeights(parts=2, covered=1.0, start=1), **sizes)
-    assert not loss.covers
+    assert loss.second_view(photos) is None
     maps, features = torch.rand(2, 2, SIDE, SIDE), torch.rand(2, 3, SIDE, SIDE)
     assert loss(maps, features)["covered"] == 0
-    assert loss.covers
+    assert loss.second_view(photos) is not None
     inside = torch.ones(1, 112, 112, dtype=torch.bool)
     assert loss(maps, features, (maps[:1] / 2, inside))["covered"] == pytest.approx(0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from xfv_core.models.sface import SFace
 from xfv_core.training.config import TrainConfig, config_from_dict
 from xfv_core.training.curves import read_curves
 from xfv_core.training.data import TrainingSet, load_training_set
-from xfv_core.training.loop import ResumeError, Trainer, decaying
+from xfv_core.training.loop import ENDLESS, ResumeError, Trainer, decaying
 
 from .conftest import TOY_CONFIG
 
@@ -225,6 +226,22 @@ def test_a_decay_begins_where_the_training_stands_and_keeps_the_stable_checkpoin
     assert (tmp_path / "stable.pt").read_bytes() == stable
     (tmp_path / "checkpoint.pt").write_bytes(stable)
     Trainer(config, data, tmp_path).run(until=4)
+
+
+def test_a_training_by_the_clock_takes_the_steps_that_fit(
+    toy_config: TrainConfig, data: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock) / 2)  # two looks at it a step
+    config = dataclasses.replace(
+        toy_config, hold=ENDLESS, steps=ENDLESS, log_every=1, checkpoint_minutes=1e6
+    )
+    Trainer(config, data, tmp_path, minutes=1).run(until=45)
+    Trainer(config, data, tmp_path, minutes=1).run()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert 40 <= summary["config"]["hold"] <= 43  # of 60 s, a second each, 0.7 are held
+    assert summary["steps"] == summary["config"]["steps"]
+    assert 58 <= summary["steps"] <= 62
 
 
 def test_nothing_falls_without_a_checkpoint(toy_config: TrainConfig, tmp_path: Path) -> None:

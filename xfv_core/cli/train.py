@@ -41,6 +41,10 @@ def train(
         int | None,
         typer.Option(min=1, help="End the training: the step size falls over so many steps."),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Instead of the config's steps: as many as fit this time."),
+    ] = None,
 ) -> None:
     """Train a network; on N processes: accelerate launch --multi_gpu --num_processes N -m …
 
@@ -49,7 +53,7 @@ def train(
     needs("accelerate", extra="train")
     from xfv_core.training.loop import train as run
 
-    run(config, data, out, cache, until, decay)
+    run(config, data, out, cache, until, decay, minutes)
 
 
 @app.command()

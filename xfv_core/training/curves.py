@@ -7,7 +7,7 @@ from pathlib import Path
 
 FIELDS = (
     "step", "epoch", "seconds", "loss", "cosine", "similarity", "identity",
-    "template", "part", "silence", "diversity", "balance", "covered",
+    "template", "part", "silence", "diversity", "balance", "covered", "mirror",
     "held_cosine", "held_correlation",
 )  # fmt: skip
 PLOTTED = FIELDS[FIELDS.index("cosine") :]
@@ -27,9 +27,14 @@ class Curves:
         self._last = (0, 0.0)
 
     def add(
-        self, step: int, steps: int, epoch: float, seconds: float, values: dict[str, float]
+        self,
+        step: int,
+        steps: int | None,
+        epoch: float,
+        seconds: float,
+        values: dict[str, float],
     ) -> None:
-        """Record one report and print it with the time that is left."""
+        """Record one report and print it, with the time that is left where the end is known."""
         rounded = {name: f"{value:.5f}" for name, value in values.items()}
         row = {"step": str(step), "epoch": f"{epoch:.3f}", "seconds": f"{seconds:.1f}", **rounded}
         self.rows.append(row)
@@ -38,8 +43,8 @@ class Curves:
         pace = (seconds - self._last[1]) / max(step - self._last[0], 1)
         self._last = (step, seconds)
         terms = "  ".join(f"{name} {value}" for name, value in rounded.items())
-        left = pace * (steps - step) / 60
-        print(f"step {step}/{steps}  {terms}  {pace:.2f} s/step, {left:.0f} min left", flush=True)
+        left = "" if steps is None else f", {pace * (steps - step) / 60:.0f} min left"
+        print(f"step {step}/{steps or '?'}  {terms}  {pace:.2f} s/step{left}", flush=True)
 
     def draw(self) -> Path:
         """Write ``curves.svg``: one panel per quantity over the steps."""

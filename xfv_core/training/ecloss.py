@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from xfv_core.errors import XfvError
 
-TERMS = ("template", "part", "silence", "diversity", "balance", "covered")
-COVERED_SHARE = 4  # every so many photos of a batch are also seen with a square covered
+TERMS = ("template", "part", "silence", "diversity", "balance", "covered", "mirror")
+SECOND_SHARE = 4  # every so many photos of a batch are seen again, covered, mirrored or both
 COVER = (16, 36)  # px, the sides of that square: from an eye to a mouth with its surroundings
 MARGIN = 20  # px from the crop's edge where no square begins or ends
 TINY = 1e-6
@@ -38,10 +38,12 @@ class ECWeights:
 
     Attributes
     ----------
-    template, part, silence, diversity, balance, covered : weights; 0 leaves a term in the log
-        only, and of ``covered``, which costs passes, not even there.
+    template, part, silence, diversity, balance, covered, mirror : weights; 0 leaves a term in the
+        log only, and of ``covered`` and ``mirror``, which cost passes, not even there.
     start : the step from which the terms count; before it nothing depends on them.
     parts : G, the number of prototypes.
+    pairs : for ``mirror``, so many pairs of parts are each other's mirror images: 0 and 1, 2 and 3
+        and so on; the parts after them are their own.
     slope : β, how steeply a template falls; it is 0 at n/β cells from its peak.
     edge : rings of cells at the crop's border that are no part.
     temperature : of the contest between prototypes.
@@ -55,8 +57,10 @@ class ECWeights:
     diversity: float = 0.0
     balance: float = 0.0
     covered: float = 0.0
+    mirror: float = 0.0
     start: int = 0
     parts: int = 16
+    pairs: int = 0
     slope: float = 4.0
     edge: int = 1
     temperature: float = 0.1
@@ -161,19 +165,48 @@ def cover_squares(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
     return torch.where(inside[:, None], grey, x), inside
 
 
+def peaks_under(maps: Tensor, inside: Tensor) -> Tensor:
+    """Which maps X (B,C,H,W) peak in a cell that ``inside`` (B,S,S) mostly covers, bool (B,C)."""
+    grid = (maps.shape[-2], maps.shape[-1])
+    shares = functional.adaptive_avg_pool2d(inside[:, None].float(), grid)  # of a cell
+    covered = (shares.flatten(2) > 0.5).expand(-1, maps.shape[1], -1)  # (B, C, HW)
+    return covered.gather(2, maps.flatten(2).argmax(2, keepdim=True))[..., 0]
+
+
 def covered_loss(maps: Tensor, after: Tensor, inside: Tensor) -> Tensor:
     """Σ peak of X' / Σ peak of X, over the channels whose peak in X is covered in X'.
 
     X and X' (B,C,H,W) are the maps of the same crops before and after ``inside`` (B,S,S) was
     covered. 0 where every channel whose part is hidden is silent: it does not look elsewhere.
     """
-    grid = (maps.shape[-2], maps.shape[-1])
-    shares = functional.adaptive_avg_pool2d(inside[:, None].float(), grid)  # of a cell
-    hidden = shares.flatten(2) > 0.5  # (B, 1, HW)
-    height, at = maps.detach().flatten(2).max(2)  # (B, C)
-    own = hidden.expand(-1, maps.shape[1], -1).gather(2, at[..., None])[..., 0] * height
+    height = maps.detach().flatten(2).amax(2)  # (B, C)
+    own = peaks_under(maps, inside) * height
     left = after.flatten(2).amax(2) / height.clamp(min=TINY)
     return (own * left).sum() / own.sum().clamp(min=TINY)
+
+
+def partners(channels: int, parts: int, pairs: int) -> Tensor:
+    """(C,) the channel that looks at the mirror image of what channel c looks at."""
+    c = torch.arange(channels)
+    return torch.where(c % parts < 2 * pairs, c + 1 - 2 * (c % parts % 2), c)
+
+
+def mirror_loss(maps: Tensor, again: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """Mean of 1 - cosine of the blurred maps X and X' (B,C,H,W), as strongly as X fires.
+
+    X' is what the partners make of the mirror image, mirrored back: 0 where a channel sees in the
+    mirror image what its partner sees in the photo. Maps that peak where ``hidden`` (B,C), because
+    that place was covered in the second view, do not count.
+    """
+    first, second = (_direction(functional.avg_pool2d(x, 3, 1, 1).flatten(2)) for x in (maps, again))
+    shown = maps if hidden is None else maps * ~hidden[..., None, None]
+    return _mean_by_activation(1 - (first * second).sum(2), shown)
+
+
+def _direction(flat: Tensor) -> Tensor:
+    """(B,C,HW) -> unit length, but for faint maps, which would steer by their noise."""
+    length = flat.norm(dim=2, keepdim=True)
+    return flat / torch.maximum(length, 0.1 * length.detach().mean(0)).clamp(min=TINY)
 
 
 def by_part(p: Tensor, parts: int) -> Tensor:
@@ -192,6 +225,10 @@ class ECLoss(nn.Module):
                 "change one of them in the config."
             )
         self.weights = weights
+        self.partner: Tensor
+        self.register_buffer(
+            "partner", partners(channels, weights.parts, weights.pairs), persistent=False
+        )
         self.table: Tensor
         self.register_buffer(
             "table", templates(grid, grid, weights.slope, weights.edge), persistent=False
@@ -203,18 +240,27 @@ class ECLoss(nn.Module):
         self.prototypes: Tensor
         self.register_buffer("prototypes", torch.zeros(weights.parts, features))
 
-    @property
-    def covers(self) -> bool:
-        """Whether the next call also wants the maps of covered crops."""
-        return bool(self.weights.covered) and int(self.step) >= self.weights.start
+    def second_view(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Crops (B,3,S,S) -> the second view of the first of them, covered and mirrored as the
+        terms want it, and which pixels of theirs were covered, bool (n,S,S); None where the next
+        call wants no second view.
+        """
+        step = int(self.step)
+        if step < self.weights.start or not (self.weights.covered or self.weights.mirror):
+            return None
+        again = x[: len(x) // SECOND_SHARE]
+        inside = torch.zeros_like(again[:, 0], dtype=torch.bool)
+        if self.weights.covered:
+            again, inside = cover_squares(again, torch.Generator().manual_seed(step))
+        return (again.flip(-1) if self.weights.mirror else again), inside
 
     def forward(
-        self, maps: Tensor, features: Tensor, covered: tuple[Tensor, Tensor] | None = None
+        self, maps: Tensor, features: Tensor, second: tuple[Tensor, Tensor] | None = None
     ) -> dict[str, Tensor]:
         """X (B,C,H,W) and the features it was computed from (B,E,H,W) -> the terms, scalars.
 
-        ``covered``: of the first n crops, X' (n,C,H,W) under a cover and the pixels of that cover
-        (n,S,S). All 0 before the step ``start``. In training every call moves the running means.
+        ``second``: the maps (n,C,H,W) of :meth:`second_view` and its covered pixels (n,S,S). All 0
+        before the step ``start``. In training every call moves the running means.
         """
         begun = int(self.step) - self.weights.start
         if self.training:
@@ -235,10 +281,23 @@ class ECLoss(nn.Module):
             "silence": silence_loss(x, own),
             "diversity": diversity_loss(parts),
             "balance": balance_loss(x),
-            "covered": x.new_zeros(())
-            if covered is None
-            else covered_loss(x[: len(covered[0])], covered[0].float(), covered[1]),
+            **self._of_second_view(x, second),
         }
+
+    def _of_second_view(
+        self, x: Tensor, second: tuple[Tensor, Tensor] | None
+    ) -> dict[str, Tensor]:
+        terms = {"covered": x.new_zeros(()), "mirror": x.new_zeros(())}
+        if second is None:
+            return terms
+        again, inside = second[0].float(), second[1]
+        x = x[: len(again)]
+        if self.weights.mirror:
+            again = again[:, self.partner].flip(-1)
+            terms["mirror"] = mirror_loss(x, again, peaks_under(x, inside))
+        if self.weights.covered:
+            terms["covered"] = covered_loss(x, again, inside)
+        return terms
 
     @torch.no_grad()
     def _descriptors(self, features: Tensor, *, first: bool) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,6 +35,8 @@ from xfv_core.training.sources import TrainingDataError
 from xfv_core.training.student import Average, Student
 
 CHECKPOINT = "checkpoint.pt"
+HELD = 0.7  # the share of a training by the clock after which its step size falls
+ENDLESS = 10**9  # steps of one whose end is not set yet
 
 
 def train(
@@ -44,19 +46,23 @@ def train(
     cache: Path,
     until: int | None = None,
     decay: int | None = None,
+    minutes: float | None = None,
 ) -> None:
     """Train a config's network, resuming what ``out`` holds; results and curves go to ``out``.
 
     ``config``: name of a shipped one, or a JSON file. ``data``: a folder of shards or a packed
     file. ``cache`` keeps the decoded photos (55 kB each); ``until`` stops after that many steps.
     ``decay`` ends the training: from where it stands the step size falls to 0 over so many steps.
+    ``minutes`` replaces the config's number of steps by what this machine does in that time.
     """
     settings = load_config(config)
     if decay is not None:
         settings = decaying(settings, out, decay)
+    elif minutes is not None:
+        settings = replace(settings, hold=ENDLESS, steps=ENDLESS)
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
         photos = load_training_set(data, cache, settings.teachers)
-    Trainer(settings, photos, out).run(until)
+    Trainer(settings, photos, out, minutes).run(until)
 
 
 class ResumeError(XfvError):
@@ -82,8 +88,10 @@ def decaying(config: TrainConfig, out: Path, steps: int) -> TrainConfig:
 class Trainer:
     """State of a running training; ``step`` counts the optimiser steps taken."""
 
-    def __init__(self, config: TrainConfig, data: TrainingSet, out: Path) -> None:
-        self.config, self.data, self.out = config, data, out
+    def __init__(
+        self, config: TrainConfig, data: TrainingSet, out: Path, minutes: float | None = None
+    ) -> None:
+        self.config, self.data, self.out, self.minutes = config, data, out, minutes
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision=config.precision
         )
@@ -115,6 +123,7 @@ class Trainer:
         self.peaks = [[g["lr"] for g in o.param_groups] for o in self.optimizers]
         self.step = 0
         self.seconds = 0.0
+        self._half = (0.0, 0)  # seconds and step from which the pace is measured
 
     @property
     def main(self) -> bool:
@@ -126,12 +135,12 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         self.resume()
         curves = Curves(self.out, keep=self.step) if self.main else None
-        last = min(until or self.config.steps, self.config.steps)
         saved = started = time.monotonic()
         before = self.seconds
-        while self.step < last:
+        while self.step < min(until or self.config.steps, self.config.steps):
             terms = self.advance()
             self.seconds = before + time.monotonic() - started
+            self._set_end()
             if curves is not None:
                 self._report(curves, terms)
                 if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
@@ -156,6 +165,19 @@ class Trainer:
         if self.main:
             self.average.update(self.student.model, self.step)
         return {name: term.detach() for name, term in terms.items()}
+
+    def _set_end(self) -> None:
+        """Of a training by the clock: let the step size fall over the steps that fit the rest."""
+        if self.minutes is None or self.config.steps != ENDLESS or self.step % self.config.log_every:
+            return
+        clock = torch.tensor(self.seconds, device=self.accelerator.device)
+        seconds, all_of_it = float(broadcast(clock)), 60 * self.minutes  # one clock for all
+        if seconds < all_of_it * HELD / 2:
+            self._half = (seconds, self.step)
+        elif seconds >= all_of_it * HELD:
+            pace = (seconds - self._half[0]) / (self.step - self._half[1])
+            left = max(1, round((all_of_it - seconds) / pace))
+            self.config = replace(self.config, hold=self.step, steps=self.step + left)
 
     def averaged_model(self) -> TrainedModel:
         """A copy of the network with the averaged weights, in eval mode."""
@@ -183,7 +205,10 @@ class Trainer:
         if not path.exists():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
-        self._check_same_training(state["config"], state["step"])
+        saved = state["config"]
+        if self.config.steps == ENDLESS and saved["steps"] != ENDLESS:  # its end has been set
+            self.config = replace(self.config, hold=saved["hold"], steps=saved["steps"])
+        self._check_same_training(saved, state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.student.load_state_dict(state["student"])
         for name, tensor in self.average.tensors.items():
@@ -254,7 +279,8 @@ class Trainer:
         if watch:
             values |= self._watch(self.averaged_model())
         epoch = self.step * c.batch / len(self.rows)
-        curves.add(self.step, c.steps, epoch, self.seconds, values)
+        steps = None if c.steps == ENDLESS else c.steps
+        curves.add(self.step, steps, epoch, self.seconds, values)
 
     @torch.no_grad()
     def _watch(self, model: TrainedModel) -> dict[str, float]:

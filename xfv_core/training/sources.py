@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,7 @@ from xfv_core.errors import XfvError
 from xfv_core.lists.faces import TABLE, FaceRow, read_faces, shard_file
 
 TEACHER = "teacher."  # what a packed file puts before a teacher's name
-WORKERS = 2
+WORKERS = os.cpu_count()
 CHUNK = 512  # photos in work at once
 T = TypeVar("T")
 

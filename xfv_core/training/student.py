@@ -9,7 +9,7 @@ from torch.nn import functional
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.models.ecnet import ECNet
 from xfv_core.training.config import LossWeights
-from xfv_core.training.ecloss import COVERED_SHARE, ECLoss, ECWeights, cover_squares
+from xfv_core.training.ecloss import ECLoss, ECWeights
 from xfv_core.training.losses import (
     MarginSoftmax,
     cosine_distillation,
@@ -74,17 +74,13 @@ class Student(nn.Module):
         if self.ecloss is None:
             return self.model.embed(x), {}
         assert isinstance(self.model, ECNet)
-        count, covered = len(x), None
-        if self.ecloss.covers:
-            generator = torch.Generator().manual_seed(int(self.ecloss.step))
-            hidden, inside = cover_squares(x[: count // COVERED_SHARE], generator)
-            x = torch.cat([x, hidden]).contiguous(memory_format=torch.channels_last)
+        count, second = len(x), self.ecloss.second_view(x)
+        if second is not None:
+            x = torch.cat([x, second[0]]).contiguous(memory_format=torch.channels_last)
         features, maps = self.model.encoder(x)
-        if self.ecloss.covers:
-            covered = maps[count:], inside
-        maps, features = maps[:count], features[:count]
+        again, maps, features = maps[count:], maps[:count], features[:count]
         with torch.autocast(x.device.type, enabled=False):
-            terms = self.ecloss(maps, features, covered)
+            terms = self.ecloss(maps, features, second and (again, second[1]))
         return self.model.embed_maps(maps), terms
 
     def _adapted(self, embeddings: Tensor) -> Tensor:
