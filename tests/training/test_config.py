@@ -11,27 +11,36 @@ import pytest
 from xfv_core.training.config import TrainConfigError, load_config
 from xfv_core.training.ecloss import TERMS
 
-PATCH = ["full112", "rrf28", "rrf56_short", "rrf_regions"]  # rrf56 had a longer training
-LONG = ["full112_long", "rrf28_long", "rrf56_long"]
+PATCH = ["full112", "rrf28", "rrf56"]  # side by side on one GPU
+FIRST = ["full112_short", "rrf28_short", "rrf56_short", "rrf_regions"]
 CHANNELS = ["ecnet", "ecnet_plain"]
 SHORT = ["ecnet_short", "ecnet_short_plain"]
+BEFORE = ["rrf56_cpu", "ecnet_unpaired"]
 
 
-@pytest.mark.parametrize("name", ["rrf56", *PATCH, *LONG, *CHANNELS, *SHORT])
+@pytest.mark.parametrize("name", [*BEFORE, *PATCH, *FIRST, *CHANNELS, *SHORT])
 def test_a_shipped_config_is_named_after_its_model_and_builds_it(name: str) -> None:
     config = load_config(name)
     assert config.name == name
     assert config.build_model().name == name
 
 
-@pytest.mark.parametrize("names", [PATCH, LONG, CHANNELS, SHORT])
+@pytest.mark.parametrize("names", [PATCH, FIRST, CHANNELS, SHORT])
 def test_models_to_compare_share_data_steps_seed_and_recipe(names: list[str]) -> None:
-    own = {"name", "channels"} | ({"arch", "model"} if names[0] in PATCH + LONG else set())
+    own = {"name", "channels"} | ({"arch", "model"} if names[0] in PATCH + FIRST else set())
+    own |= {"steps", "hold"} if names == PATCH else set()  # they had the same minutes
     recipes = []
     for name in names:
         values = dataclasses.asdict(load_config(name))
         recipes.append({k: v for k, v in values.items() if k not in own})
     assert all(recipe == recipes[0] for recipe in recipes)
+
+
+def test_the_control_had_no_fewer_rounds_to_speak_of() -> None:
+    control, *others = (load_config(name) for name in PATCH)
+    assert all(control.steps > 0.93 * other.steps for other in others)
+    shares = [config.hold / config.steps for config in (control, *others)]
+    assert max(shares) - min(shares) < 0.01
 
 
 def test_the_twin_of_the_channel_network_lacks_the_loss_and_nothing_else() -> None:

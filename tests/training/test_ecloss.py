@@ -188,7 +188,9 @@ def test_nothing_counts_or_moves_before_the_start() -> None:
         assert all(float(term) == 0 for term in loss(maps, scene()).values())
         assert not loss.prototypes.any()
     terms = loss(maps, scene())
-    assert all(float(terms[name]) > 0 for name in TERMS if name not in ("balance", "covered", "mirror"))
+    assert all(
+        float(terms[name]) > 0 for name in TERMS if name not in ("balance", "covered", "mirror")
+    )
     assert loss.prototypes.any()
 
 
@@ -247,12 +249,12 @@ def test_parts_are_mirror_images_in_pairs_and_the_others_of_themselves() -> None
 
 def test_a_channel_is_to_see_in_the_mirror_image_what_its_partner_sees() -> None:
     maps = spots((2, 2), (5, 5), None)
-    assert mirror_loss(maps, 2 * maps) == pytest.approx(0)
+    assert mirror_loss(maps, 2 * maps) == pytest.approx(0, abs=1e-6)
     assert mirror_loss(maps, spots((2, 2), (1, 1), (6, 6))) == pytest.approx(0.5)
     beside = mirror_loss(spots((2, 2)), spots((2, 3)))
     assert 0 < beside < mirror_loss(spots((2, 2)), spots((2, 6)))
     nowhere = mirror_loss(maps, spots((2, 2), (1, 1), None), torch.tensor([[False, True, False]]))
-    assert nowhere == pytest.approx(0)  # the place that is elsewhere was covered
+    assert nowhere == pytest.approx(0, abs=1e-6)  # the place that is elsewhere was covered
 
 
 def test_a_faint_map_does_not_steer_by_its_noise() -> None:

@@ -9,7 +9,7 @@ does not know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,6 +163,23 @@ class ECNet(TrainedModel):
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, not normalised."""
         return self._joined(self.maps(x))
+
+    def without(self, channels: Sequence[int], means: Tensor) -> ECNet:
+        """A folded copy that lacks these channels of the target layer.
+
+        ``means`` (C,) is what each map has in the mean; what a missing one adds with that stays.
+        """
+        kept = [c for c in range(self.channels) if c not in set(channels)]
+        tensors = dict(self.for_inference().state_dict())
+        for name in ("encoder.target.conv.weight", "encoder.target.conv.bias"):
+            tensors[name] = tensors[name][kept]
+        look = tensors["look.conv.weight"]
+        missing = means.clone()
+        missing[kept] = 0
+        tensors["look.conv.bias"] = tensors["look.conv.bias"] + look.sum((2, 3)) @ missing
+        tensors["look.conv.weight"] = look[:, kept].contiguous()
+        config = {**self.config.to_dict(), "channels": len(kept)}
+        return ECNet.from_tensors(tensors, config, name=self.name)
 
     def chain(self) -> Chain:
         net = self.for_inference()

@@ -8,7 +8,8 @@ from Yin et al., *Towards Interpretable Face Recognition* (arXiv 1805.00611).
 X (B,C,H,W) are the rectified maps of the target layer, P = X / ΣX a channel's map as a
 distribution over places, μ its peak. The C channels are shared out over G parts, g(c) = c mod G.
 What a part looks like is a prototype q_g, a running mean of what its channels look at; no gradient
-flows through the descriptors F or into the prototypes.
+flows through the descriptors F or into the prototypes. The terms ``covered`` and ``mirror`` are
+ours: a hidden part is to be missed, and two eyes are to be told apart.
 """
 
 from __future__ import annotations
@@ -198,7 +199,9 @@ def mirror_loss(maps: Tensor, again: Tensor, hidden: Tensor | None = None) -> Te
     mirror image what its partner sees in the photo. Maps that peak where ``hidden`` (B,C), because
     that place was covered in the second view, do not count.
     """
-    first, second = (_direction(functional.avg_pool2d(x, 3, 1, 1).flatten(2)) for x in (maps, again))
+    first, second = (
+        _direction(functional.avg_pool2d(x, 3, 1, 1).flatten(2)) for x in (maps, again)
+    )
     shown = maps if hidden is None else maps * ~hidden[..., None, None]
     return _mean_by_activation(1 - (first * second).sum(2), shown)
 
@@ -284,9 +287,7 @@ class ECLoss(nn.Module):
             **self._of_second_view(x, second),
         }
 
-    def _of_second_view(
-        self, x: Tensor, second: tuple[Tensor, Tensor] | None
-    ) -> dict[str, Tensor]:
+    def _of_second_view(self, x: Tensor, second: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
         terms = {"covered": x.new_zeros(()), "mirror": x.new_zeros(())}
         if second is None:
             return terms

@@ -26,7 +26,12 @@ from xfv_core.models import load_model
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.models.ecnet import ECNet
 from xfv_core.training.augment import CROP_SIZE, augment, centre_crop
-from xfv_core.training.config import TrainConfig, config_from_dict, load_config
+from xfv_core.training.config import (
+    TrainConfig,
+    TrainConfigError,
+    config_from_dict,
+    load_config,
+)
 from xfv_core.training.curves import Curves
 from xfv_core.training.data import RowsOn, TrainingSet, batch_rows, load_training_set
 from xfv_core.training.export import export_manifest, export_weights
@@ -56,6 +61,8 @@ def train(
     ``minutes`` replaces the config's number of steps by what this machine does in that time.
     """
     settings = load_config(config)
+    if decay is not None and minutes is not None:
+        raise TrainConfigError("A training ends by its minutes or by a decay; give one of the two.")
     if decay is not None:
         settings = decaying(settings, out, decay)
     elif minutes is not None:
@@ -168,7 +175,11 @@ class Trainer:
 
     def _set_end(self) -> None:
         """Of a training by the clock: let the step size fall over the steps that fit the rest."""
-        if self.minutes is None or self.config.steps != ENDLESS or self.step % self.config.log_every:
+        if (
+            self.minutes is None
+            or self.config.steps != ENDLESS
+            or self.step % self.config.log_every
+        ):
             return
         clock = torch.tensor(self.seconds, device=self.accelerator.device)
         seconds, all_of_it = float(broadcast(clock)), 60 * self.minutes  # one clock for all

@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xfv_core.evaluation.data.face_sets import held_out_crops, held_out_people
+from xfv_core.evaluation.data.face_sets import (
+    held_out_crops,
+    held_out_people,
+    people_learnt_from,
+)
 from xfv_core.evaluation.verdicts.people import people_pairs, verify_people
 from xfv_core.evaluation.verdicts.verification import eer
 
@@ -81,3 +85,4 @@ def test_crops_are_those_of_the_people_held_out(tmp_path: Path) -> None:
     assert crops[:, 0, 0, 0].tolist() == [10, 40, 0]
     assert labels.tolist() == [15, 7, 7]
     assert len(held_out_people(tmp_path, 8)) == 3
+    assert [face.pixels[0, 0, 0] for face in people_learnt_from(tmp_path, 10)] == [20]

@@ -37,8 +37,17 @@ def held_out_people(folder: Path, every: int, margin: int = 12, down: float = 8.
 
     They are template crops with ``margin`` px around; ``down``: where the network's crop lies.
     """
+    return _aligned(_held_out_photos(folder, every)[0], margin, down)
+
+
+def people_learnt_from(folder: Path, n: int, margin: int = 12, down: float = 8.0) -> list[Face]:
+    """At most ``n`` photos, spread over them all, of the labelled people whom trainings see."""
+    photos, _ = _labelled_photos(folder, lambda labels: ~held_out(labels), at_most=n)
+    return _aligned(photos, margin, down)
+
+
+def _aligned(photos: list[NDArray[np.uint8]], margin: int, down: float) -> list[Face]:
     matrix = np.array([[1, 0, -margin], [0, 1, -margin - down]], float)
-    photos, _ = _held_out_photos(folder, every)
     return [Face(photo, TEMPLATE + margin, matrix) for photo in photos]
 
 
@@ -49,10 +58,19 @@ def held_out_crops(folder: Path, margin: int = 12) -> tuple[NDArray[np.uint8], N
 
 
 def _held_out_photos(folder: Path, every: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
-    """Photos and labels of a training folder's people who are held out, in the shards' order."""
+    return _labelled_photos(folder, lambda labels: held_out(labels, every))
+
+
+def _labelled_photos(
+    folder: Path,
+    whose: Callable[[list[int]], NDArray[np.bool_]],
+    at_most: int | None = None,
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
+    """Photos and labels of a training folder's people whom ``whose`` chooses, by shards."""
     rows = [row for row in read_faces(folder) if row.label is not None]
-    away = held_out([row.label or 0 for row in rows], every)
-    rows = [row for row, kept_out in zip(rows, away, strict=True) if kept_out]
+    chosen = whose([row.label or 0 for row in rows])
+    rows = [row for row, wanted in zip(rows, chosen, strict=True) if wanted]
+    rows = rows[:: -(-len(rows) // at_most)] if at_most and rows else rows
     rows.sort(key=lambda row: row.shard)
     photos = []
     for shard, group in itertools.groupby(rows, key=lambda row: row.shard):
