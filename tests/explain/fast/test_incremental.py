@@ -248,7 +248,7 @@ def test_a_shipped_network_under_patches_is_that_network(
         ("rrf56", 0.0, 1.9),
         ("rrf28", 0.0, 5),
         ("rrf_regions", 0.0, 1.9),
-        ("full112", 0.0, 3),
+        ("full112", 0.0, 2.3),
         ("ecnet", 0.0, 1.7),
     ],
 )
@@ -266,7 +266,7 @@ def test_the_papers_masks_take_a_network_few_of_the_operations(
     assert done * fewer < n * sum(incremental.whole)
 
 
-@pytest.mark.parametrize("name", ["rrf56", "rrf_regions"])
+@pytest.mark.parametrize("name", ["rrf28", "rrf_regions"])
 def test_without_wide_layers_no_tolerance_leaves_anything_out(name: str) -> None:
     incremental, whole = passes(load_model(name), photos_of(112), tolerance=1e9)
     rectangles = torch.tensor([[[0, 0], [28, 28]], [[50, 40], [57, 47]]])
