@@ -64,7 +64,7 @@ def prune(
     below: Annotated[
         float, typer.Option(min=0, max=1, help="Share of faces on which they hit their part.")
     ] = 0.2,
-    photos: Annotated[int, typer.Option(min=1, help="Of people it has learnt from.")] = 600,
+    photos: Annotated[int, typer.Option(min=1, help="Of people it has learnt from.")] = 3000,
     seed: int = 0,
 ) -> None:
     """Take the channels that look at no part of a face out of a trained ECNet."""

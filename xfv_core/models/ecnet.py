@@ -152,9 +152,12 @@ class ECNet(TrainedModel):
         """Maps (B,C,14,14) -> (B,D) float32, L2-normalised."""
         return functional.normalize(self._joined(maps), dim=1)
 
+    def local_features(self, maps: Tensor) -> Tensor:
+        """Maps (B,C,14,14) -> what the last layer takes, (B,local·49)."""
+        return self.narrow(self.look(maps)).flatten(1)  # type: ignore[no-any-return]
+
     def _joined(self, maps: Tensor) -> Tensor:
-        h = self.narrow(self.look(maps)).flatten(1)  # (B, local·49)
-        return self.join(h).float()  # type: ignore[no-any-return]
+        return self.join(self.local_features(maps)).float()  # type: ignore[no-any-return]
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
