@@ -13,12 +13,7 @@ import torch
 from torch import Tensor
 
 from xfv_core.errors import XfvError
-from xfv_core.evaluation.channels.parts import (
-    describe_channels,
-    find_peaks,
-    map_batches,
-    peaks_of,
-)
+from xfv_core.evaluation.channels.parts import describe_channels, find_peaks, peaks_of
 from xfv_core.faces import Crop
 from xfv_core.models.ecnet import ECNet
 
@@ -37,13 +32,18 @@ def prune(
     Those are the ones whose peak lies in any one part on a smaller share than ``below`` of the
     crops they fire on. The last layer is fitted anew on the crops.
     """
-    peaks = peaks_of(find_peaks(network.maps, crops))
+    maps: list[Tensor] = []  # of every batch of crops, (B,C,14,14)
+
+    def kept_maps(x: Tensor) -> Tensor:
+        maps.append(network.maps(x))
+        return maps[-1]
+
+    peaks = peaks_of(find_peaks(kept_maps, crops))
     channels = describe_channels(peaks, np.arange(len(crops)))
     gone = tuple(i for i, channel in enumerate(channels) if channel.purity < below)
     if len(gone) == network.channels:
         raise PruneError("No channel of this network finds a part; nothing would be left.")
     kept = [i for i in range(network.channels) if i not in gone]
-    maps = [maps for _, maps in map_batches(network.maps, crops)]
     pruned = network.without(gone, torch.cat([m.mean((2, 3)) for m in maps]).mean(0))
     with torch.no_grad():
         left = torch.cat([pruned.local_features(m[:, kept]) for m in maps])
