@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from xfv_core.training.config import TrainConfig, config_from_dict
+from xfv_core.training.data import TrainingSet, load_training_set
 
 COUNT = 40
 TOY_CONFIG = {
@@ -69,3 +70,8 @@ def _add(tar: tarfile.TarFile, name: str, pixels: np.ndarray) -> None:
     info.size = buffer.tell()
     buffer.seek(0)
     tar.addfile(info, buffer)
+
+
+@pytest.fixture
+def data(toy_data: Path, tmp_path: Path) -> TrainingSet:
+    return load_training_set(toy_data, tmp_path / "cache", ["one", "two"])

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from xfv_core.models.ecnet import ECNet
 from xfv_core.training.config import TrainConfigError, load_config
 from xfv_core.training.ecloss import TERMS
+from xfv_core.training.prototypes import load_prototypes
 
 PATCH = ["full112", "rrf28", "rrf56"]  # side by side on one GPU
 FIRST = ["full112_short", "rrf28_short", "rrf56_short", "rrf_regions"]
 CHANNELS = ["ecnet", "ecnet_plain"]
 SHORT = ["ecnet_short", "ecnet_short_plain"]
-BEFORE = ["rrf56_cpu", "ecnet_unpaired"]
+BEFORE = ["rrf56_cpu", "ecnet_unpaired", "ecnet_parts"]
 
 
 @pytest.mark.parametrize("name", [*BEFORE, *PATCH, *FIRST, *CHANNELS, *SHORT])
@@ -48,6 +50,17 @@ def test_the_twin_of_the_channel_network_lacks_the_loss_and_nothing_else() -> No
     assert with_loss is not None and without is not None
     assert set(with_loss.active) == set(TERMS)
     assert dataclasses.replace(with_loss, **dict.fromkeys(TERMS, 0.0)) == without
+
+
+def test_its_prototypes_are_shipped() -> None:
+    config = load_config("ecnet")
+    channels, network = config.channels, config.build_model()
+    assert channels is not None and isinstance(network, ECNet)
+    mean, prototypes = load_prototypes(channels.prototypes)
+    assert mean.shape == (network.encoder.features,)
+    assert prototypes.shape == (channels.parts + channels.beside, *mean.shape)
+    found_by = load_config("ecnet_parts").channels
+    assert found_by is not None and found_by.parts == len(prototypes)
 
 
 def test_a_config_is_read_from_a_path(tmp_path: Path) -> None:

@@ -8,11 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xfv_core.training.ecloss import (
-    TERMS,
-    ECLoss,
-    ECLossError,
-    ECWeights,
+from xfv_core.training.channel_terms import (
     balance_loss,
     belonging,
     by_part,
@@ -28,6 +24,7 @@ from xfv_core.training.ecloss import (
     template_loss,
     templates,
 )
+from xfv_core.training.ecloss import TERMS, ECLoss, ECLossError, ECWeights
 
 SIDE = 8
 
@@ -95,10 +92,10 @@ def test_looking_where_the_own_part_is_sure_costs_nothing() -> None:
     right = spots((1, 1), (6, 6))
     wrong = spots((6, 6), (1, 1))
     nowhere = spots((3, 3), (3, 3))
-    assert part_loss(right, belonging(likeness, 2, 0.1)) == pytest.approx(0, abs=1e-6)
-    assert part_loss(nowhere, belonging(likeness, 2, 0.1)) == pytest.approx(math.log(2))
+    assert part_loss(right, belonging(likeness, 2, 2, 0.1)) == pytest.approx(0, abs=1e-6)
+    assert part_loss(nowhere, belonging(likeness, 2, 2, 0.1)) == pytest.approx(math.log(2))
     by_hand = math.log(1 + math.exp(4))
-    assert part_loss(wrong, belonging(likeness, 2, 0.5)) == pytest.approx(by_hand)
+    assert part_loss(wrong, belonging(likeness, 2, 2, 0.5)) == pytest.approx(by_hand)
 
 
 def test_activation_spent_elsewhere_counts_by_its_height() -> None:
@@ -120,8 +117,17 @@ def test_channels_belong_to_the_parts_in_turn() -> None:
     likeness = torch.full((1, 2, SIDE, SIDE), -1.0)
     likeness[0, 0, 0] = likeness[0, 1, 1] = 1.0
     assert part_loss(
-        spots((0, 0), (1, 1), (0, 2), (1, 3)), belonging(likeness, 4, 0.1)
+        spots((0, 0), (1, 1), (0, 2), (1, 3)), belonging(likeness, 2, 4, 0.1)
     ) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_place_like_what_is_beside_the_face_is_no_parts() -> None:
+    likeness = torch.zeros(1, 3, SIDE, SIDE)  # two parts, and one beside
+    likeness[0, 2, 0] = 1.0
+    own = belonging(likeness, 2, 4, 0.1)
+    assert own.shape == (1, 4, SIDE, SIDE)
+    assert own[:, :, 0].max() < 1e-4
+    assert own[0, :, 1, 1].tolist() == pytest.approx([1 / 3] * 4)
 
 
 def test_diversity_is_the_squared_cosine_of_blurred_maps() -> None:
@@ -156,6 +162,19 @@ def scene() -> Tensor:
     for kind, cell in enumerate([(1, 1), (6, 6)]):
         features[0, :, cell[0], cell[1]] = torch.eye(3)[kind]
     return features
+
+
+def test_prototypes_that_are_given_stay_whatever_the_channels_look_at() -> None:
+    weights = ECWeights(parts=2, beside=1, prototypes="given", momentum=0.75)
+    loss = ECLoss(weights, channels=2, features=3, grid=SIDE)
+    given = torch.tensor([0.1, 0.2, 0.3]), torch.eye(3)
+    loss.take(*given)
+    terms = loss(spots((3, 3), (4, 4)), scene())
+    torch.testing.assert_close((loss.mean, loss.prototypes), given)
+    # the channels look at the third kind, of which the prototype beside the face is
+    assert terms["part"] > loss(spots((1, 1), (6, 6)), scene())["part"]
+    with pytest.raises(ECLossError, match="prototypes given"):
+        loss.take(given[0], torch.eye(3)[:2])
 
 
 def test_prototypes_are_what_their_channels_look_at() -> None:
@@ -248,19 +267,21 @@ def test_parts_are_mirror_images_in_pairs_and_the_others_of_themselves() -> None
 
 
 def test_a_channel_is_to_see_in_the_mirror_image_what_its_partner_sees() -> None:
-    maps = spots((2, 2), (5, 5), None)
-    assert mirror_loss(maps, 2 * maps) == pytest.approx(0, abs=1e-6)
-    assert mirror_loss(maps, spots((2, 2), (1, 1), (6, 6))) == pytest.approx(0.5)
-    beside = mirror_loss(spots((2, 2)), spots((2, 3)))
-    assert 0 < beside < mirror_loss(spots((2, 2)), spots((2, 6)))
-    nowhere = mirror_loss(maps, spots((2, 2), (1, 1), None), torch.tensor([[False, True, False]]))
+    maps, all_shown = spots((2, 2), (5, 5), None), torch.tensor([[False, False, False]])
+    assert mirror_loss(maps, 2 * maps, all_shown) == pytest.approx(0, abs=1e-6)
+    moved = spots((2, 2), (1, 1), (6, 6))
+    assert mirror_loss(maps, moved, all_shown) == pytest.approx(0.5)
+    shown = torch.tensor([[False]])
+    beside = mirror_loss(spots((2, 2)), spots((2, 3)), shown)
+    assert 0 < beside < mirror_loss(spots((2, 2)), spots((2, 6)), shown)
+    nowhere = mirror_loss(maps, moved, torch.tensor([[False, True, False]]))
     assert nowhere == pytest.approx(0, abs=1e-6)  # the place that is elsewhere was covered
 
 
 def test_a_faint_map_does_not_steer_by_its_noise() -> None:
     maps = spots((2, 2)).expand(2, 1, SIDE, SIDE)
     again = torch.stack([maps[0], 1e-5 * torch.rand(1, SIDE, SIDE)]).requires_grad_()
-    mirror_loss(maps, again).backward()
+    mirror_loss(maps, again, torch.zeros(2, 1, dtype=torch.bool)).backward()
     assert again.grad is not None and 0 < again.grad.abs().max() < 10
 
 

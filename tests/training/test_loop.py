@@ -10,19 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 from tests.launch import run_processes
-from xfv_core.cli import app
 from xfv_core.models import load_model
 from xfv_core.models.ecnet import ECNet
 from xfv_core.models.rrf import RRFNet
 from xfv_core.models.sface import SFace
 from xfv_core.training.config import TrainConfig, TrainConfigError, config_from_dict
 from xfv_core.training.curves import read_curves
-from xfv_core.training.data import TrainingSet, load_training_set
-from xfv_core.training.loop import ENDLESS, ResumeError, Trainer, decaying, train
-from xfv_core.weights.manifest import load_manifest
+from xfv_core.training.data import TrainingSet
+from xfv_core.training.loop import Trainer, train
+from xfv_core.training.schedule import ResumeError, decaying, endless
 
 from .conftest import TOY_CONFIG
 
@@ -39,11 +37,6 @@ def advance_or_die(self):
 Trainer.advance = advance_or_die
 sys.exit(main())
 """
-
-
-@pytest.fixture
-def data(toy_data: Path, tmp_path: Path) -> TrainingSet:
-    return load_training_set(toy_data, tmp_path / "cache", ["one", "two"])
 
 
 def checkpoint(folder: Path) -> dict[str, object]:
@@ -236,43 +229,13 @@ def test_a_training_by_the_clock_takes_the_steps_that_fit(
 ) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock) / 2)  # two looks at it a step
-    config = dataclasses.replace(
-        toy_config, hold=ENDLESS, steps=ENDLESS, log_every=1, checkpoint_minutes=1e6
-    )
+    config = dataclasses.replace(endless(toy_config), log_every=1, checkpoint_minutes=1e6)
     Trainer(config, data, tmp_path, minutes=1).run(until=45)
     Trainer(config, data, tmp_path, minutes=1).run()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert 40 <= summary["config"]["hold"] <= 43  # of 60 s, a second each, 0.7 are held
     assert summary["steps"] == summary["config"]["steps"]
     assert 58 <= summary["steps"] <= 62
-
-
-def test_pruning_writes_a_network_as_a_training_does(
-    toy_data: Path, data: TrainingSet, tmp_path: Path
-) -> None:
-    Trainer(ec_config(), data, tmp_path / "run").run()
-    runner, out = CliRunner(), tmp_path / "out"
-    command = ["prune", "--run", str(tmp_path / "run"), "--data", str(toy_data), "--out", str(out)]
-    said = runner.invoke(app, [*command, "--below", "0"])
-    assert said.exit_code == 0 and said.stdout.startswith("0 channels taken out")
-    summary = json.loads((out / "summary.json").read_text())
-    assert summary["pruned"] == [] and summary["steps"] == 6
-    manifest = load_manifest(out / "weights.json")
-    pruned, whole = (
-        load_model("toy", manifest=m)
-        for m in (manifest, load_manifest(tmp_path / "run" / "weights.json"))
-    )
-    photos = torch.rand(2, 3, 112, 112)
-    torch.testing.assert_close(pruned.embed(photos), whole.embed(photos))
-
-
-def test_only_a_network_with_channels_can_be_pruned(
-    toy_config: TrainConfig, toy_data: Path, data: TrainingSet, tmp_path: Path
-) -> None:
-    Trainer(toy_config, data, tmp_path).run()
-    command = ["prune", "--run", str(tmp_path), "--data", str(toy_data), "--out", str(tmp_path)]
-    said = CliRunner().invoke(app, command)
-    assert said.exit_code != 0 and "choose an ECNet" in str(said.exception) + said.output
 
 
 def test_minutes_and_a_decay_exclude_each_other(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands of training: pack | train | prune | people."""
+"""The commands of training: pack | train | prototypes | people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xfv_core.errors import XfvError, needs
+from xfv_core.errors import needs
 
 app = typer.Typer()
 Data = Annotated[Path, typer.Option(help="Folder with faces_train-*.tar, or a packed file.")]
@@ -57,36 +57,34 @@ def train(
 
 
 @app.command()
-def prune(
-    run: Annotated[Path, typer.Option(help="Folder of a finished training of an ECNet.")],
+def prototypes(
+    run: Annotated[Path, typer.Option(help="Folder of a training of an ECNet.")],
     data: Annotated[Path, typer.Option(help="Folder with faces_train-*.tar.")],
-    out: Annotated[Path, typer.Option(help="Folder for the weights, as a training writes them.")],
+    out: Annotated[Path, typer.Option(help="File to write: NAME.safetensors.")],
     below: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of faces on which they hit their part.")
+        float, typer.Option(min=0, max=1, help="Share of faces on which a channel hits its part.")
     ] = 0.2,
-    photos: Annotated[int, typer.Option(min=1, help="Of people it has learnt from.")] = 3000,
+    faces: Annotated[int, typer.Option(min=1, help="Of people it has learnt from.")] = 1500,
     seed: int = 0,
 ) -> None:
-    """Take the channels that look at no part of a face out of a trained ECNet."""
+    """Keep what an ECNet has found parts to look like, for a config's "prototypes".
+
+    Those whose channels look beside the face come last.
+    """
     import numpy as np
 
-    from xfv_core.evaluation.channels.prune import prune as take_out
+    from xfv_core.evaluation.channels.beside import beside_the_face
     from xfv_core.evaluation.data.face_sets import jittered, people_learnt_from
-    from xfv_core.models import load_model
-    from xfv_core.models.ecnet import ECNet
-    from xfv_core.training.export import export_changed
-    from xfv_core.weights.manifest import load_manifest
+    from xfv_core.training.prototypes import beside_last, found_in, save_prototypes
 
-    trained = load_manifest(run / "weights.json")
-    network = load_model(trained.default, manifest=trained)
-    if not isinstance(network, ECNet):
-        raise XfvError(f"{trained.default} has no channels to take out; choose an ECNet.")
-    rng = np.random.default_rng(seed)
-    faces = people_learnt_from(data, photos)
-    crops = [jittered(face, network.input_size, rng) for face in faces]
-    pruned, gone = take_out(network, crops, below=below)
-    export_changed(run, pruned, out, pruned=gone)
-    typer.echo(f"{len(gone)} channels taken out; {out}/weights.json describes the rest")
+    found = found_in(run)
+    size, rng = found.network.input_size, np.random.default_rng(seed)
+    crops = [jittered(face, size, rng) for face in people_learnt_from(data, faces)]
+    beside = beside_the_face(found.network.maps, crops, below=below)
+    order, fitting = beside_last(found.weights, found.network.channels, beside)
+    save_prototypes(found, order, out)
+    entries = {name: getattr(fitting, name) for name in ("parts", "pairs", "beside")}
+    typer.echo(json.dumps({"prototypes": out.name, **entries}))
 
 
 @app.command()

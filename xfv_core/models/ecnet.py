@@ -9,7 +9,7 @@ does not know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,12 +152,9 @@ class ECNet(TrainedModel):
         """Maps (B,C,14,14) -> (B,D) float32, L2-normalised."""
         return functional.normalize(self._joined(maps), dim=1)
 
-    def local_features(self, maps: Tensor) -> Tensor:
-        """Maps (B,C,14,14) -> what the last layer takes, (B,local·49)."""
-        return self.narrow(self.look(maps)).flatten(1)  # type: ignore[no-any-return]
-
     def _joined(self, maps: Tensor) -> Tensor:
-        return self.join(self.local_features(maps)).float()  # type: ignore[no-any-return]
+        local = self.narrow(self.look(maps)).flatten(1)  # (B, local·49)
+        return self.join(local).float()  # type: ignore[no-any-return]
 
     def embed(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, L2-normalised."""
@@ -166,23 +163,6 @@ class ECNet(TrainedModel):
     def raw(self, x: Tensor) -> Tensor:
         """(B,3,112,112) RGB in [0,1] -> (B,D) float32, not normalised."""
         return self._joined(self.maps(x))
-
-    def without(self, channels: Sequence[int], means: Tensor) -> ECNet:
-        """A folded copy that lacks these channels of the target layer.
-
-        ``means`` (C,) is what each map has in the mean; what a missing one adds with that stays.
-        """
-        kept = [c for c in range(self.channels) if c not in set(channels)]
-        tensors = dict(self.for_inference().state_dict())
-        for name in ("encoder.target.conv.weight", "encoder.target.conv.bias"):
-            tensors[name] = tensors[name][kept]
-        look = tensors["look.conv.weight"]
-        missing = means.clone()
-        missing[kept] = 0
-        tensors["look.conv.bias"] = tensors["look.conv.bias"] + look.sum((2, 3)) @ missing
-        tensors["look.conv.weight"] = look[:, kept].contiguous()
-        config = {**self.config.to_dict(), "channels": len(kept)}
-        return ECNet.from_tensors(tensors, config, name=self.name)
 
     def chain(self) -> Chain:
         net = self.for_inference()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from xfv_core.models.blocks import TrainedModel
-from xfv_core.training.config import TrainConfig, config_from_dict
+from xfv_core.training.config import TrainConfig
 from xfv_core.weights.figures import keep_figures
 from xfv_core.weights.manifest import InputSpec, Manifest, ModelCard, save_manifest
 
@@ -37,21 +36,6 @@ def export_weights(model: TrainedModel, path: Path) -> dict[str, Any]:
         "sha256": digest,
         "dtype": str(dtype).removeprefix("torch."),
     }
-
-
-def export_changed(run: Path, model: TrainedModel, out: Path, **facts: Any) -> None:
-    """Write ``model``, which was made from the network of a finished training, as that one is.
-
-    ``facts`` join the summary.
-    """
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-    summary["config"]["model"] = model.config.to_dict()
-    config = config_from_dict(summary["config"])
-    out.mkdir(parents=True, exist_ok=True)
-    weights = out / f"{config.name}.safetensors"
-    summary |= export_weights(model, weights) | facts
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    export_manifest(config, weights, summary)
 
 
 def export_manifest(config: TrainConfig, weights: Path, summary: Mapping[str, Any]) -> Path:

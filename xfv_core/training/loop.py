@@ -8,11 +8,9 @@ Started by ``accelerate launch`` the batch is shared out over the processes.
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +19,6 @@ from accelerate.utils import broadcast, set_seed
 from torch import Tensor
 from torch.nn import functional
 
-from xfv_core.errors import XfvError
 from xfv_core.models import load_model
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.models.ecnet import ECNet
@@ -36,12 +33,17 @@ from xfv_core.training.curves import Curves
 from xfv_core.training.data import RowsOn, TrainingSet, batch_rows, load_training_set
 from xfv_core.training.export import export_manifest, export_weights
 from xfv_core.training.optim import build_optimizers, cosine_factor
+from xfv_core.training.prototypes import load_prototypes
+from xfv_core.training.schedule import (
+    CHECKPOINT,
+    Clock,
+    decaying,
+    endless,
+    is_endless,
+    resumed,
+)
 from xfv_core.training.sources import TrainingDataError
 from xfv_core.training.student import Average, Student
-
-CHECKPOINT = "checkpoint.pt"
-HELD = 0.7  # the share of a training by the clock after which its step size falls
-ENDLESS = 10**9  # steps of one whose end is not set yet
 
 
 def train(
@@ -66,30 +68,10 @@ def train(
     if decay is not None:
         settings = decaying(settings, out, decay)
     elif minutes is not None:
-        settings = replace(settings, hold=ENDLESS, steps=ENDLESS)
+        settings = endless(settings)
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
         photos = load_training_set(data, cache, settings.teachers)
     Trainer(settings, photos, out, minutes).run(until)
-
-
-class ResumeError(XfvError):
-    """The checkpoint in the output folder belongs to another training."""
-
-
-def decaying(config: TrainConfig, out: Path, steps: int) -> TrainConfig:
-    """The config whose step size falls over ``steps`` from the checkpoint in ``out`` on.
-
-    That checkpoint is kept as ``stable.pt``; put back in its place, the training goes on as if it
-    had never ended. A decay that has begun keeps its course.
-    """
-    path = out / CHECKPOINT
-    if not path.exists():
-        raise ResumeError(f"{out} holds no training whose step size could fall.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["step"] > state["config"]["hold"]:
-        return replace(config, hold=state["config"]["hold"], steps=state["config"]["steps"])
-    shutil.copyfile(path, out / "stable.pt")
-    return replace(config, hold=state["step"], steps=state["step"] + steps)
 
 
 class Trainer:
@@ -98,7 +80,8 @@ class Trainer:
     def __init__(
         self, config: TrainConfig, data: TrainingSet, out: Path, minutes: float | None = None
     ) -> None:
-        self.config, self.data, self.out, self.minutes = config, data, out, minutes
+        self.config, self.data, self.out = config, data, out
+        self.clock = None if minutes is None else Clock(minutes)
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision=config.precision
         )
@@ -119,6 +102,8 @@ class Trainer:
             identities=data.identities,
             channels=config.channels,
         )
+        if student.ecloss is not None and config.channels and config.channels.prototypes:
+            student.ecloss.take(*load_prototypes(config.channels.prototypes))
         if config.compile:
             student.model.encoder.compile()
         self.student = student
@@ -130,7 +115,6 @@ class Trainer:
         self.peaks = [[g["lr"] for g in o.param_groups] for o in self.optimizers]
         self.step = 0
         self.seconds = 0.0
-        self._half = (0.0, 0)  # seconds and step from which the pace is measured
 
     @property
     def main(self) -> bool:
@@ -147,7 +131,8 @@ class Trainer:
         while self.step < min(until or self.config.steps, self.config.steps):
             terms = self.advance()
             self.seconds = before + time.monotonic() - started
-            self._set_end()
+            if self.clock is not None and self.step % self.config.log_every == 0:
+                self.config = self.clock.end(self.config, self.step, self._common(self.seconds))
             if curves is not None:
                 self._report(curves, terms)
                 if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
@@ -173,22 +158,9 @@ class Trainer:
             self.average.update(self.student.model, self.step)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _set_end(self) -> None:
-        """Of a training by the clock: let the step size fall over the steps that fit the rest."""
-        if (
-            self.minutes is None
-            or self.config.steps != ENDLESS
-            or self.step % self.config.log_every
-        ):
-            return
-        clock = torch.tensor(self.seconds, device=self.accelerator.device)
-        seconds, all_of_it = float(broadcast(clock)), 60 * self.minutes  # one clock for all
-        if seconds < all_of_it * HELD / 2:
-            self._half = (seconds, self.step)
-        elif seconds >= all_of_it * HELD:
-            pace = (seconds - self._half[0]) / (self.step - self._half[1])
-            left = max(1, round((all_of_it - seconds) / pace))
-            self.config = replace(self.config, hold=self.step, steps=self.step + left)
+    def _common(self, seconds: float) -> float:
+        """The first process's clock, for all of them."""
+        return float(broadcast(torch.tensor(seconds, device=self.accelerator.device)))
 
     def averaged_model(self) -> TrainedModel:
         """A copy of the network with the averaged weights, in eval mode."""
@@ -216,10 +188,7 @@ class Trainer:
         if not path.exists():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
-        saved = state["config"]
-        if self.config.steps == ENDLESS and saved["steps"] != ENDLESS:  # its end has been set
-            self.config = replace(self.config, hold=saved["hold"], steps=saved["steps"])
-        self._check_same_training(saved, state["step"])
+        self.config = resumed(self.config, config_from_dict(state["config"]), state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.student.load_state_dict(state["student"])
         for name, tensor in self.average.tensors.items():
@@ -244,23 +213,6 @@ class Trainer:
         (self.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
         export_manifest(self.config, self.out / f"{self.config.name}.safetensors", summary)
         curves.draw()
-
-    def _check_same_training(self, saved: dict[str, Any], step: int) -> None:
-        """Only what has had no influence yet may differ: the schedule's end, channel terms."""
-        free = {"name", "log_every", "watch_every", "checkpoint_minutes", "compile"}
-        saved = asdict(config_from_dict(saved))  # entries that are younger have their defaults
-        ours = asdict(self.config)
-        if step <= min(saved["hold"], self.config.hold):
-            free |= {"hold", "steps"}
-        starts = [(c.get("channels") or {}).get("start", 0) for c in (saved, ours)]
-        if step <= min(starts):
-            free |= {"channels"}
-        changed = [k for k in ours if k not in free and ours[k] != saved.get(k)]
-        if changed:
-            raise ResumeError(
-                f"{self.out} holds step {step} of a training with other values of {changed}; "
-                "choose another output folder or delete it."
-            )
 
     def _set_step_sizes(self) -> None:
         c = self.config
@@ -290,8 +242,7 @@ class Trainer:
         if watch:
             values |= self._watch(self.averaged_model())
         epoch = self.step * c.batch / len(self.rows)
-        steps = None if c.steps == ENDLESS else c.steps
-        curves.add(self.step, steps, epoch, self.seconds, values)
+        curves.add(self.step, None if is_endless(c) else c.steps, epoch, self.seconds, values)
 
     @torch.no_grad()
     def _watch(self, model: TrainedModel) -> dict[str, float]:
