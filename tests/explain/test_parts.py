@@ -147,8 +147,10 @@ def test_a_network_whose_channels_are_not_known_is_refused() -> None:
 
 
 def test_plain_data_has_a_row_per_part() -> None:
-    data = found(photo(0.6, 0.8), photo(0.8, 0.6)).to_dict()
+    data = found(photo(0.6, 0.8, 0.5), photo(0.8, 0.6)).to_dict()
     assert {row["part"] for row in data["parts"]} == {"left eye", "mouth", OTHER}
+    silent = found(photo(0.6, 0.8), photo(0.8, 0.6)).to_dict()
+    assert {row["part"] for row in silent["parts"]} == {"left eye", "mouth"}
     assert data["parts"][0]["hidden"] == (False, False)
 
 

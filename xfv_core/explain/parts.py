@@ -157,7 +157,9 @@ def part_lines(
     """What each part of a pair adds, and each channel (C,), 0 where its part is not found: as
     evidence against ``threshold``, or raw without one; ``maps`` (2,C,G,G)."""
     atlas = model.atlas()
-    groups = {part: atlas.named(part) for part in REGIONS[1:]} | {OTHER: atlas.unnamed}
+    fires = maps.amax((0, 2, 3)) > 0  # (C,); what is silent in both photos needs no line
+    others = [i for i in atlas.unnamed if fires[i]]
+    groups = {part: atlas.named(part) for part in REGIONS[1:]} | {OTHER: others}
     groups = {part: own for part, own in groups.items() if own}
     singles: list[Sequence[int]] = [[i] for i in range(maps.shape[1])]
     similarity, lost, own = without(model, maps, [*groups.values(), *singles])
