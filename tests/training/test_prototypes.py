@@ -38,6 +38,11 @@ def test_parts_beside_the_face_come_last_and_pairs_stay_together(
     assert (weights.parts, weights.pairs, weights.beside) == (parts, pairs, 5 - parts)
 
 
+def test_not_all_prototypes_may_lie_beside_the_face() -> None:
+    with pytest.raises(PrototypeError, match="nothing is left"):
+        beside_last(ECWeights(parts=5, pairs=1), 10, set(range(10)))
+
+
 def test_the_next_training_begins_with_them_and_keeps_them(
     toy_data: Path,
     data: TrainingSet,

@@ -40,6 +40,7 @@ from xfv_core.training.schedule import (
     decaying,
     endless,
     is_endless,
+    read_checkpoint,
     resumed,
 )
 from xfv_core.training.sources import TrainingDataError
@@ -131,8 +132,8 @@ class Trainer:
         while self.step < min(until or self.config.steps, self.config.steps):
             terms = self.advance()
             self.seconds = before + time.monotonic() - started
-            if self.clock is not None and self.step % self.config.log_every == 0:
-                self.config = self.clock.end(self.config, self.step, self._common(self.seconds))
+            if self.clock is not None and is_endless(self.config):
+                self._ask_clock(self.clock)
             if curves is not None:
                 self._report(curves, terms)
                 if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
@@ -158,9 +159,11 @@ class Trainer:
             self.average.update(self.student.model, self.step)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _common(self, seconds: float) -> float:
-        """The first process's clock, for all of them."""
-        return float(broadcast(torch.tensor(seconds, device=self.accelerator.device)))
+    def _ask_clock(self, clock: Clock) -> None:
+        """Set the end where it is time to, by the first process's time for all of them."""
+        if self.step % self.config.log_every == 0:
+            seconds = broadcast(torch.tensor(self.seconds, device=self.accelerator.device))
+            self.config = clock.end(self.config, self.step, float(seconds))
 
     def averaged_model(self) -> TrainedModel:
         """A copy of the network with the averaged weights, in eval mode."""
@@ -184,10 +187,9 @@ class Trainer:
 
     def resume(self) -> None:
         """Take up the checkpoint of the output folder, if there is one."""
-        path = self.out / CHECKPOINT
-        if not path.exists():
+        state = read_checkpoint(self.out)
+        if state is None:
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
         self.config = resumed(self.config, config_from_dict(state["config"]), state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.student.load_state_dict(state["student"])

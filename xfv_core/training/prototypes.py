@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,7 +19,7 @@ from xfv_core.errors import XfvError
 from xfv_core.models.ecnet import ECNet
 from xfv_core.training.config import FOLDER, config_from_dict
 from xfv_core.training.ecloss import ECWeights
-from xfv_core.training.schedule import CHECKPOINT
+from xfv_core.training.schedule import read_checkpoint
 
 
 class PrototypeError(XfvError):
@@ -39,10 +38,9 @@ class Found(NamedTuple):
 
 def found_in(run: Path) -> Found:
     """What the training in the folder ``run`` has found so far."""
-    path = run / CHECKPOINT
-    if not path.exists():
+    state = read_checkpoint(run)
+    if state is None:
         raise PrototypeError(f"{run} holds no training.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
     config = config_from_dict(state["config"])
     network = config.build_model()
     if not isinstance(network, ECNet) or config.channels is None:
@@ -54,7 +52,7 @@ def found_in(run: Path) -> Found:
 
 def beside_last(weights: ECWeights, channels: int, beside: Set[int]) -> tuple[list[int], ECWeights]:
     """The order of the prototypes with those last whose channels are mostly ``beside`` a face, and
-    the weights that fit it. A pair goes as a whole or stays.
+    the weights that fit it. A pair goes as a whole or stays; PrototypeError where none stays.
     """
     mostly = [
         2 * len(beside & set(range(part, channels, weights.parts))) > channels // weights.parts
@@ -65,6 +63,8 @@ def beside_last(weights: ECWeights, channels: int, beside: Set[int]) -> tuple[li
     groups: list[tuple[int, ...]] = [*pairs, *alone]
     gone = [group for group in groups if all(mostly[i] for i in group)]
     kept = [group for group in groups if group not in gone]
+    if not kept:
+        raise PrototypeError("No prototype of this training lies on the face; nothing is left.")
     order = [i for group in kept + gone for i in group]
     count = sum(map(len, gone))
     paired = sum(len(group) == 2 for group in kept)

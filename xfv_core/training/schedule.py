@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,6 +20,15 @@ _FREE = {"name", "log_every", "watch_every", "checkpoint_minutes", "compile"}
 
 class ResumeError(XfvError):
     """The checkpoint in the output folder belongs to another training."""
+
+
+def read_checkpoint(out: Path) -> dict[str, Any] | None:
+    """What a training has saved in its folder, on the CPU; None where there is nothing."""
+    path = out / CHECKPOINT
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def endless(config: TrainConfig) -> TrainConfig:
@@ -37,13 +47,12 @@ def decaying(config: TrainConfig, out: Path, steps: int) -> TrainConfig:
     That checkpoint is kept as ``stable.pt``; put back in its place, the training goes on as if it
     had never ended. A decay that has begun keeps its course.
     """
-    path = out / CHECKPOINT
-    if not path.exists():
+    state = read_checkpoint(out)
+    if state is None:
         raise ResumeError(f"{out} holds no training whose step size could fall.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
     if state["step"] > state["config"]["hold"]:
         return replace(config, hold=state["config"]["hold"], steps=state["config"]["steps"])
-    shutil.copyfile(path, out / "stable.pt")
+    shutil.copyfile(out / CHECKPOINT, out / "stable.pt")
     return replace(config, hold=state["step"], steps=state["step"] + steps)
 
 
@@ -70,7 +79,7 @@ def resumed(ours: TrainConfig, saved: TrainConfig, step: int) -> TrainConfig:
 
 
 class Clock:
-    """Sets the end of a training that is to take so many minutes."""
+    """Sets the end of an endless training that is to take so many minutes."""
 
     def __init__(self, minutes: float) -> None:
         self._seconds = 60 * minutes
@@ -79,8 +88,6 @@ class Clock:
     def end(self, config: TrainConfig, step: int, seconds: float) -> TrainConfig:
         """The config at ``step``, after ``seconds``; from 0.7 of the time on with the steps that
         fit the rest, over which the step size falls."""
-        if not is_endless(config):
-            return config
         if seconds < self._seconds * HELD:
             if seconds < self._seconds * HELD / 2:
                 self._half = (seconds, step)
