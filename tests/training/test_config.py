@@ -7,20 +7,22 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from xfv_core.models import load_model
 from xfv_core.models.ecnet import ECNet
 from xfv_core.training.config import TrainConfigError, load_config
 from xfv_core.training.ecloss import TERMS
 from xfv_core.training.prototypes import load_prototypes
 
 PATCH = ["full112", "rrf28", "rrf56"]  # side by side on one GPU
-FIRST = ["full112_short", "rrf28_short", "rrf56_short", "rrf_regions"]
+FIRST = ["full112_short", "rrf28_short", "rrf56_short", "rrf_regions_short"]
 CHANNELS = ["ecnet", "ecnet_plain"]
 SHORT = ["ecnet_short", "ecnet_short_plain"]
-BEFORE = ["rrf56_cpu", "ecnet_unpaired", "ecnet_parts"]
+OTHER = ["rrf56_cpu", "rrf_regions", "ecnet_unpaired", "ecnet_parts"]
 
 
-@pytest.mark.parametrize("name", [*BEFORE, *PATCH, *FIRST, *CHANNELS, *SHORT])
+@pytest.mark.parametrize("name", [*OTHER, *PATCH, *FIRST, *CHANNELS, *SHORT])
 def test_a_shipped_config_is_named_after_its_model_and_builds_it(name: str) -> None:
     config = load_config(name)
     assert config.name == name
@@ -61,6 +63,26 @@ def test_its_prototypes_are_shipped() -> None:
     assert prototypes.shape == (channels.parts + channels.beside, *mean.shape)
     found_by = load_config("ecnet_parts").channels
     assert found_by is not None and found_by.parts == len(prototypes)
+
+
+def test_a_network_begins_with_the_encoder_of_another() -> None:
+    config = load_config("rrf_regions")
+    regions, means = config.build_model(), load_model(config.encoder)
+    x = torch.rand(1, 3, 112, 112)
+    torch.testing.assert_close(regions.encoder(x), means.encoder(x))
+    assert all(p.requires_grad for p in regions.parameters())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"encoder": "sface"}, {"encoder": "rrf28"}, {"arch": "full"}, {"arch": "ecnet"}],
+)
+def test_the_encoder_of_another_network_is_refused(change: dict[str, str]) -> None:
+    config = dataclasses.replace(load_config("rrf_regions"), **change)
+    if config.arch == "ecnet":
+        config = dataclasses.replace(config, model=load_config("ecnet").model)
+    with pytest.raises(TrainConfigError, match="cannot begin with the encoder"):
+        config.build_model()
 
 
 def test_a_config_is_read_from_a_path(tmp_path: Path) -> None:

@@ -231,6 +231,11 @@ def test_channels_that_do_not_divide_are_refused() -> None:
         ECLoss(ECWeights(parts=3), channels=4, features=2, grid=4)
 
 
+def test_prototypes_beside_the_face_are_never_learnt() -> None:
+    with pytest.raises(ECLossError, match="beside must be 0"):
+        ECLoss(ECWeights(parts=2, beside=1), channels=4, features=2, grid=4)
+
+
 def test_a_cover_is_one_square_of_one_grey_and_nothing_else_changes() -> None:
     photos = torch.rand(40, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     after, inside = cover_squares(photos, torch.Generator().manual_seed(1))

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from xfv_core.errors import XfvError
+from xfv_core.models import load_model
 from xfv_core.models.blocks import TrainedModel
 from xfv_core.models.ecnet import ECNet
-from xfv_core.models.rrf import FullFaceNet, RegionNet, RRFNet
+from xfv_core.models.rrf import FullFaceNet, PatchFaceModel, RegionNet, RRFNet
 from xfv_core.strict_json import STRICT, JsonError, build, parse
 from xfv_core.training.augment import Augmentation
 from xfv_core.training.ecloss import ECWeights
@@ -50,13 +53,15 @@ class TrainConfig:
     rises until step ``warmup``, stays until ``hold`` and falls as a cosine to 0 at ``steps``;
     ``holdout`` keeps every n-th photo to watch the loss, ``holdout_people`` every n-th labelled
     person out of it all; ``ema`` is the decay of the averaged weights, which are the ones that
-    are exported. ``muon_lr`` 0 means AdamW throughout. ``channels`` is for an ECNet.
+    are exported. ``muon_lr`` 0 means AdamW throughout. ``channels`` is for an ECNet. ``encoder``
+    names a shipped patch network of the same layers, with whose encoder this one begins.
     """
 
     name: str
     arch: str
     model: dict[str, Any]
     steps: int
+    encoder: str = ""
     batch: int = 192
     lr: float = 2.5e-3
     muon_lr: float = 0.02
@@ -79,13 +84,31 @@ class TrainConfig:
     __pydantic_config__ = STRICT
 
     def build_model(self) -> TrainedModel:
-        """The network with fresh weights (random, from torch's generator)."""
+        """The network with fresh weights (random, from torch's generator), but for ``encoder``."""
         if self.arch not in ARCHITECTURES:
             raise TrainConfigError(
                 f"There is no architecture {self.arch!r}; use one of {sorted(ARCHITECTURES)}."
             )
         architecture: Any = ARCHITECTURES[self.arch]
-        return architecture(architecture.config_class.from_dict(self.model), name=self.name)
+        model: TrainedModel = architecture(
+            architecture.config_class.from_dict(self.model), name=self.name
+        )
+        if self.encoder:
+            model.encoder = _finished_encoder(self.encoder, model)
+        return model
+
+
+def _finished_encoder(name: str, model: TrainedModel) -> nn.Module:
+    """The encoder of a shipped network, its BN folded, to go on with in ``model``."""
+    other = load_model(name)
+    if isinstance(other, PatchFaceModel) and isinstance(model, PatchFaceModel):
+        ours, theirs = ((m.padded, m.config.to_dict() | {"dim": 0}) for m in (model, other))
+        if ours == theirs:
+            return other.encoder.requires_grad_(True)
+    raise TrainConfigError(
+        f"{model.name} cannot begin with the encoder of {name}: its layers, hidden, local and "
+        "shortcuts must be the same."
+    )
 
 
 def load_config(name_or_path: str) -> TrainConfig:

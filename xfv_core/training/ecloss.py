@@ -103,6 +103,11 @@ class ECLoss(nn.Module):
                 f"{channels} channels cannot be shared out over {weights.parts} parts evenly; "
                 "change one of them in the config."
             )
+        if weights.beside and not weights.prototypes:
+            raise ECLossError(
+                "Prototypes beside the face have no channels to follow; without a file of "
+                "prototypes the config's beside must be 0."
+            )
         self.weights = weights
         self.partner: Tensor
         self.register_buffer(
