@@ -266,9 +266,8 @@ def test_the_papers_masks_take_a_network_few_of_the_operations(
     assert done * fewer < n * sum(incremental.whole)
 
 
-@pytest.mark.parametrize("name", ["rrf28", "rrf_regions"])
-def test_without_wide_layers_no_tolerance_leaves_anything_out(name: str) -> None:
-    incremental, whole = passes(load_model(name), photos_of(112), tolerance=1e9)
+def test_without_wide_layers_no_tolerance_leaves_anything_out() -> None:
+    incremental, whole = passes(load_model("rrf28"), photos_of(112), tolerance=1e9)
     rectangles = torch.tensor([[[0, 0], [28, 28]], [[50, 40], [57, 47]]])
     x = covered(photos_of(112), rectangles)
     assert torch.allclose(incremental(x, rectangles), whole(x, rectangles), atol=1e-5)
