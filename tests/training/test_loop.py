@@ -14,13 +14,14 @@ from safetensors.torch import load_file
 from tests.launch import run_processes
 from xfv_core.models import load_model
 from xfv_core.models.ecnet import ECNet
-from xfv_core.models.rrf import RRFNet
+from xfv_core.models.rrf import RegionNet, RRFNet
 from xfv_core.models.sface import SFace
-from xfv_core.training.config import TrainConfig, TrainConfigError, config_from_dict
+from xfv_core.training.config import TrainConfig, TrainConfigError, config_from_dict, load_config
 from xfv_core.training.curves import read_curves
 from xfv_core.training.data import TrainingSet
 from xfv_core.training.loop import Trainer, train
 from xfv_core.training.schedule import ResumeError, decaying, endless
+from xfv_core.weights.manifest import load_manifest
 
 from .conftest import TOY_CONFIG
 
@@ -132,6 +133,21 @@ def test_a_trunk_has_sfaces_weights_before_and_after_training(
     torch.testing.assert_close(
         ours, sface.features[: len(trunk)]((x * 255 - 127.5) / 128), atol=1e-4, rtol=1e-4
     )
+
+
+def test_an_encoder_taken_from_a_shipped_network_learns_on_and_is_exported(
+    data: TrainingSet, toy_config: TrainConfig, tmp_path: Path
+) -> None:
+    own = ("arch", "encoder", "model", "lr", "muon_lr")
+    shipped = load_config("rrf_regions")
+    config = dataclasses.replace(toy_config, steps=2, **{k: getattr(shipped, k) for k in own})
+    Trainer(config, data, tmp_path).run()
+    ours = load_model("toy", manifest=load_manifest(tmp_path / "weights.json"))
+    theirs = load_model(config.encoder)
+    assert isinstance(ours, RegionNet) and isinstance(theirs, RRFNet)
+    x = torch.rand(1, 3, 112, 112)
+    far = (ours.encoder(x) - theirs.encoder(x)).abs().mean() / theirs.encoder(x).mean()
+    assert 0 < far < 0.1
 
 
 @pytest.mark.parametrize("arch", ["rrf", "rrf_regions", "full"])
