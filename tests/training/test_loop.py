@@ -270,7 +270,7 @@ def test_a_checkpoint_from_before_an_entry_existed_has_its_default(
     Trainer(toy_config, data, tmp_path).run(until=1)
     path = tmp_path / "checkpoint.pt"
     state = torch.load(path, weights_only=True)
-    del state["config"]["losses"]["hard"]
+    del state["config"]["losses"]["margin"]
     torch.save(state, path)
     Trainer(toy_config, data, tmp_path).run(until=2)
     assert checkpoint(tmp_path)["step"] == 2

@@ -28,15 +28,6 @@ def test_similarity_distillation_compares_pairs_and_ignores_rotations() -> None:
     assert similarity_distillation(turned, targets) == pytest.approx(0, abs=1e-6)
 
 
-def test_hard_pairs_weigh_more_by_the_larger_similarity() -> None:
-    near, far = (0.6, 0.8), (-0.6, -0.8)  # similarities 0.6 and -0.6 to the first axis, ours 0
-    for target, weight in ((near, 1 + 10 * 0.6), (far, 1.0)):
-        targets = torch.tensor([[1.0, 0.0], target])
-        assert similarity_distillation(AXES, targets, 10.0) == pytest.approx(0.36 * weight)
-    targets = torch.tensor([[1.0, 0.0], near])
-    assert similarity_distillation(targets, AXES, 10.0) == pytest.approx(0.36 * 7)
-
-
 def test_margin_softmax_is_the_formula() -> None:
     head = MarginSoftmax(2, 2, scale=4.0, margin=0.25)
     head.centres.data = 3 * AXES

@@ -33,13 +33,11 @@ class TrainConfigError(XfvError):
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms; ``hard`` belongs to the similarity, ``scale`` and ``margin`` to the
-    margin softmax."""
+    """Weights of the terms; ``scale`` and ``margin`` belong to the margin softmax."""
 
     cosine: float = 1.0
     similarity: float = 1.0
     identity: float = 0.0
-    hard: float = 0.0
     scale: float = 16.0
     margin: float = 0.2
     __pydantic_config__ = STRICT

@@ -12,17 +12,11 @@ def cosine_distillation(embeddings: Tensor, targets: Tensor) -> Tensor:
     return 1 - (embeddings * targets).sum(1).mean()
 
 
-def similarity_distillation(embeddings: Tensor, targets: Tensor, hard: float = 0.0) -> Tensor:
-    """Mean squared error of the batch's similarities, E Eᵀ against T Tᵀ, diagonal left out.
-
-    A pair weighs 1 + ``hard`` · its similarity to the student or the teacher, the larger one, where
-    that is positive: most pairs are easy impostors, and verdicts are decided among the others.
-    """
+def similarity_distillation(embeddings: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of the batch's similarities, E Eᵀ against T Tᵀ, diagonal left out."""
     count = len(embeddings)
-    ours, theirs = embeddings @ embeddings.T, targets @ targets.T  # (B, B)
-    error = (ours - theirs).square()  # zero on the diagonal
-    weight = 1 + hard * torch.maximum(ours.detach(), theirs).clamp(min=0)
-    return (weight * error).sum() / max(count * (count - 1), 1)
+    error = (embeddings @ embeddings.T - targets @ targets.T).square()  # (B, B), diagonal 0
+    return error.sum() / max(count * (count - 1), 1)
 
 
 class MarginSoftmax(nn.Module):

@@ -58,7 +58,7 @@ class Student(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             terms = {
                 "cosine": cosine_distillation(self._adapted(embeddings), targets),
-                "similarity": similarity_distillation(embeddings, targets, self.weights.hard),
+                "similarity": similarity_distillation(embeddings, targets),
             }
             if self.identity is not None:
                 terms["identity"] = self.identity(embeddings, labels)
