@@ -55,16 +55,17 @@ def about_line(method: type[Method]) -> Markup:
 def limits(card: ModelCard) -> Markup:
     """What nobody may expect; with what was measured of false matches by group."""
     groups = card.figures.groups
-    return macro("words", "limits", _by_group(groups) if groups else NOT_BY_GROUP)
+    said = _by_group(card.title, groups) if groups else NOT_BY_GROUP
+    return macro("words", "limits", said)
 
 
-def _by_group(groups: Mapping[str, Any]) -> str:
+def _by_group(title: str, groups: Mapping[str, Any]) -> str:
     mixed, *cells = sorted(groups["cells"], key=lambda cell: "mixed" not in cell["name"])
     least, *_, most = sorted(cells, key=lambda cell: float(cell["fmr"]["balanced"]))
     shares = [share(cell["fmr"]["balanced"], 1) for cell in (mixed, least, most)]
     return (
-        "On other photos it errs more: among small web photos of all ages (UTKFace) it takes "
-        f"{shares[0]} of strangers for one person, from {shares[1]} ({least['name']}) to "
+        f"On other photos it errs more: {title} takes {shares[0]} of strangers in small web photos "
+        f"of all ages (UTKFace) for one person, from {shares[1]} ({least['name']}) to "
         f"{shares[2]} ({most['name']}) of those alike in age or origin. "
         "It was not fitted to children."
     )

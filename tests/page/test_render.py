@@ -207,7 +207,10 @@ def test_the_limits_name_the_groups_that_fare_best_and_worst(card: ModelCard) ->
     ]
     groups = {"protocol": "all pairs of a cell", "cells": cells}
     said = limits(replace(card, figures=Figures(groups=groups)))
-    assert "takes 8.0 % of strangers" in said and "from 3.1 % (&lt;a&gt;) to 44.4 % (c)" in said
+    assert (
+        f"{card.title} takes 8.0 % of strangers" in said
+        and "from 3.1 % (&lt;a&gt;) to 44.4 % (c)" in said
+    )
     assert "has not been measured here" in limits(replace(card, figures=Figures()))
     page = models(Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {})
     assert "&lt;a&gt;" in page and "20% (0% to 100%)" in page
