@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from page.html import filled
+from page.html import filled, share
 from page.html.charts import reliability
 from xfv_core.confidence import CROPS, Calibration
 from xfv_core.models.atlas import ATLAS_COLUMNS, Atlas, Channel
@@ -105,10 +105,10 @@ def _channels(card: ModelCard, folder: Path, atlas: bytes) -> Channels:
         (
             name,
             f"{found['metrics']['n']:,}",
-            _share(found["metrics"]["purity"], found["metrics"]["purity_interval"]),
-            f"{found['metrics']['constant_purity']:.0%}",
-            f"{found['metrics']['single']:.0%}",
-            _share(found["causes"]["share"], found["causes"]["share_interval"]),
+            _within(found["metrics"]["purity"], found["metrics"]["purity_interval"]),
+            share(found["metrics"]["constant_purity"]),
+            share(found["metrics"]["single"]),
+            _within(found["causes"]["share"], found["causes"]["share_interval"]),
         )
         for name, found in card.figures.parts["sets"].items()
     ]
@@ -123,19 +123,20 @@ def _tile(i: int, channel: Channel) -> Tile:
         column=i % ATLAS_COLUMNS,
         row=i // ATLAS_COLUMNS,
         part=channel.part if channel.live else "silent",
-        purity=f"{channel.purity:.0%}",
+        purity=share(channel.purity),
     )
 
 
-def _share(share: float, interval: tuple[float, float]) -> str:
-    return f"{share:.0%} ({interval[0]:.0%} to {interval[1]:.0%})"
+def _within(value: float, interval: Sequence[float], digits: int = 0) -> str:
+    low, high = interval
+    return f"{share(value, digits)} ({share(low, digits)} to {share(high, digits)})"
 
 
 def _headline(card: ModelCard) -> str:
     """The one figure by which people compare models."""
     for name, row in card.figures.results.items():
         if row["path"] == "aligned":
-            return f"{name} {_percent(row['accuracy']['mean'])}"
+            return f"{name} {share(row['accuracy']['mean'], 2)}"
     return "accuracy not measured here"
 
 
@@ -158,8 +159,7 @@ def _results(results: Mapping[str, Any]) -> Table:
         (
             f"{name}, {CROPS.get(row['path'], row['path'])}",
             f"{row['n']:,}",
-            f"{_percent(row['accuracy']['mean'])} ({_percent(row['accuracy']['low'])} to "
-            f"{_percent(row['accuracy']['high'])})",
+            _within(row["accuracy"]["mean"], (row["accuracy"]["low"], row["accuracy"]["high"]), 2),
         )
         for name, row in results.items()
     ]
@@ -191,13 +191,9 @@ def _groups(groups: Mapping[str, Any]) -> Table:
         (
             cell["name"],
             f"{cell['photos']:,}",
-            _share(cell["fmr"]["balanced"], cell["interval"]["balanced"]),
+            _within(cell["fmr"]["balanced"], cell["interval"]["balanced"], 1),
         )
         for cell in groups["cells"]
     ]
     title = ("Strangers, by group", f"False matches at the balanced rule. {groups['protocol']}.")
     return Table((title, "Photos", "Taken for one person"), rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"

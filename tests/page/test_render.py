@@ -196,7 +196,7 @@ def test_a_channel_has_a_tile_at_its_place_in_the_sheet(card: ModelCard, tmp_pat
     found = replace(card, parts=pin, figures=Figures(parts={"sets": sets}))
     page = models(Manifest("sface", {"sface": found}, tmp_path), {"sface": b"PNG"})
     assert page.count('class="atlas"') == 1 and page.count("--column:") == 14
-    assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97%</b>' in page
+    assert '--column:0;--row:1"></i><span>12 mouth</span> <b>97 %</b>' in page
     assert "13 silent" in page and "LFW, &lt;aligned&gt;" in page
 
 
@@ -213,4 +213,4 @@ def test_the_limits_name_the_groups_that_fare_best_and_worst(card: ModelCard) ->
     )
     assert "has not been measured here" in limits(replace(card, figures=Figures()))
     page = models(Manifest("sface", {"sface": replace(card, figures=Figures(groups=groups))}), {})
-    assert "&lt;a&gt;" in page and "20% (0% to 100%)" in page
+    assert "&lt;a&gt;" in page and "20.0 % (0.0 % to 100.0 %)" in page
