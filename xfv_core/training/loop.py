@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -96,8 +97,9 @@ class Trainer:
         model = config.build_model()
         if isinstance(model, ECNet) and model.encoder.trunk is not None:
             model.encoder.take_trunk(load_model("sface"))
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         student = Student(
-            _channels_last(model),
+            model,
             config.losses,
             target_dim=data.targets.shape[1],
             identities=data.identities,
@@ -167,9 +169,9 @@ class Trainer:
 
     def averaged_model(self) -> TrainedModel:
         """A copy of the network with the averaged weights, in eval mode."""
-        model = self.config.build_model().to(self.accelerator.device)
+        model = deepcopy(self.student.model)
         model.load_state_dict(self.average.tensors)
-        return _channels_last(model).eval()
+        return model.eval()
 
     def save(self) -> None:
         """Write the checkpoint; an interrupted write leaves the former one."""
@@ -270,10 +272,6 @@ def _check_margin(config: TrainConfig, data: TrainingSet) -> None:
             f"{config.name} looks at crops {config.augment.down:g} px down, the photos have a "
             f"margin of {margin} px; pack them with --size {CROP_SIZE + 24}."
         )
-
-
-def _channels_last(model: TrainedModel) -> TrainedModel:
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _agreement(ours: Tensor, theirs: Tensor) -> dict[str, float]:
